@@ -1,0 +1,48 @@
+/* Memory that is freed all at once: everything of one configuration, or everything of one exchange.
+ *
+ * An arena belongs to one thread at a time. Allocation never fails: a process that has no memory left ends with a
+ * message, because there is nothing useful it could do; bounds on what a peer may make weir hold stand elsewhere. */
+#ifndef WEIR_CONFIG_ARENA_H
+#define WEIR_CONFIG_ARENA_H
+
+#include <stdarg.h>
+#include <stddef.h>
+
+#include "config/span.h"
+
+struct arena_chunk;
+
+struct arena {
+    struct arena_chunk *chunks; /* newest first */
+    char *next;                 /* free bytes of the newest chunk, or of the first block */
+    char *end;
+    char *first_block;      /* lent by the owner, used before any chunk is made; NULL for none */
+    size_t first_block_len; /* bytes */
+};
+
+/* first_block may be NULL; it stays the caller's and must outlive the arena's use. */
+void arena_init(struct arena *arena, void *first_block, size_t first_block_len);
+
+/* Frees every chunk and begins again with the first block. All that was allocated is gone. */
+void arena_reset(struct arena *arena);
+
+/* Zeroed unless said otherwise, aligned for any type. */
+void *arena_alloc(struct arena *arena, size_t bytes);
+void *arena_alloc_raw(struct arena *arena, size_t bytes);
+
+/* Copies, terminated by a zero byte that is not counted. */
+char *arena_strdup(struct arena *arena, const char *text);
+char *arena_copy(struct arena *arena, struct span text);
+struct span arena_copy_span(struct arena *arena, struct span text);
+char *arena_printf(struct arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));
+char *arena_vprintf(struct arena *arena, const char *format, va_list arguments) __attribute__((format(printf, 2, 0)));
+
+/* Bytes in chunks, for memory figures and tests. */
+size_t arena_size_bytes(const struct arena *arena);
+
+/* malloc, calloc and realloc that end the process with a message instead of returning NULL; free() frees them. */
+void *must_malloc(size_t bytes);
+void *must_calloc(size_t count, size_t bytes);
+void *must_realloc(void *memory, size_t bytes);
+
+#endif

@@ -1,0 +1,98 @@
+/* Buffers in lent blocks. Called by stream.c and whoever fills or empties a stream, on the worker's thread.
+ * Always true: start <= end <= capacity; bytes == NULL exactly when capacity == 0. */
+#include "proxy/buffer.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/arena.h"
+
+struct buffer_block {
+    struct buffer_block *next;
+};
+
+/* Free blocks kept for the next connection; more than these go back to the system, so that a burst is forgotten. */
+enum { FREE_BLOCKS_MAX = 256 };
+
+void buffer_pool_init(struct buffer_pool *pool) {
+    *pool = (struct buffer_pool){0};
+}
+
+void buffer_pool_free(struct buffer_pool *pool) {
+    while (pool->free_blocks != NULL) {
+        struct buffer_block *block = pool->free_blocks;
+        pool->free_blocks = block->next;
+        free(block);
+    }
+    pool->free_count = 0;
+}
+
+void *buffer_pool_lend(struct buffer_pool *pool) {
+    pool->lent_bytes += BUFFER_BLOCK_BYTES;
+    struct buffer_block *block = pool->free_blocks;
+    if (block == NULL) {
+        return must_malloc(BUFFER_BLOCK_BYTES);
+    }
+    pool->free_blocks = block->next;
+    pool->free_count--;
+    return block;
+}
+
+void buffer_pool_take_back(struct buffer_pool *pool, void *memory) {
+    pool->lent_bytes -= BUFFER_BLOCK_BYTES;
+    if (pool->free_count >= FREE_BLOCKS_MAX) {
+        free(memory);
+        return;
+    }
+    struct buffer_block *block = memory;
+    block->next = pool->free_blocks;
+    pool->free_blocks = block;
+    pool->free_count++;
+}
+
+void buffer_make_room(struct buffer *buffer, struct buffer_pool *pool) {
+    if (buffer->bytes == NULL) {
+        *buffer = (struct buffer){.bytes = buffer_pool_lend(pool), .capacity = BUFFER_BLOCK_BYTES};
+    } else if (buffer->end == buffer->capacity && buffer->start > 0) {
+        memmove(buffer->bytes, buffer->bytes + buffer->start, buffer_length(buffer));
+        buffer->end -= buffer->start;
+        buffer->start = 0;
+    }
+}
+
+bool buffer_grow(struct buffer *buffer, struct buffer_pool *pool) {
+    if (buffer->capacity >= BUFFER_LARGE_BYTES) {
+        return false;
+    }
+    char *larger = must_malloc(BUFFER_LARGE_BYTES);
+    size_t length = buffer_length(buffer);
+    if (length > 0) {
+        memcpy(larger, buffer->bytes + buffer->start, length);
+    }
+    buffer_release(buffer, pool);
+    pool->lent_bytes += BUFFER_LARGE_BYTES;
+    *buffer = (struct buffer){.bytes = larger, .capacity = BUFFER_LARGE_BYTES, .end = (uint32_t)length};
+    return true;
+}
+
+void buffer_release(struct buffer *buffer, struct buffer_pool *pool) {
+    if (buffer->capacity == BUFFER_LARGE_BYTES) {
+        pool->lent_bytes -= BUFFER_LARGE_BYTES;
+        free(buffer->bytes);
+    } else if (buffer->bytes != NULL) {
+        buffer_pool_take_back(pool, buffer->bytes);
+    }
+    *buffer = (struct buffer){0};
+}
+
+size_t buffer_append(struct buffer *buffer, struct span bytes) {
+    assert(buffer->bytes != NULL);
+    size_t room = buffer_room(buffer);
+    size_t count = bytes.len < room ? bytes.len : room;
+    if (count > 0) {
+        memcpy(buffer->bytes + buffer->end, bytes.ptr, count);
+        buffer->end += (uint32_t)count;
+    }
+    return count;
+}

@@ -1,0 +1,349 @@
+/* A client's connection: accepted, read, served request by request, lingered over, closed. Events of its socket, of its
+ * deadline, and of whatever its exchange waits for all come to client_work(). Worker's thread.
+ * Always true: a client is freed only at the end of client_work(), client_drain() or client_abort(), never under the
+ * feet of a function of its own. */
+#include "proxy/client.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "proxy/client_work.h"
+#include "proxy/generation.h"
+#include "proxy/http1.h"
+#include "proxy/log.h"
+#include "proxy/proxy_protocol.h"
+#include "proxy/worker.h"
+
+#define SECOND_NS INT64_C(1000000000)
+enum { LINGER_SECONDS = 2, LINGER_BYTES = 1024 * 1024, PROXY_HEADER_SECONDS = 20 };
+
+static void on_event(struct stream *stream, int events);
+static void on_deadline(struct deadline *deadline);
+
+/* --- life
+ * -------------------------------------------------------------------------------------------------------------- */
+
+static void read_address(const union socket_address *from, struct ip_address *address, uint16_t *port) {
+    static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+    *address = (struct ip_address){0};
+    *port = 0;
+    if (from->any.sa_family == AF_INET) {
+        address->family = IP_V4;
+        memcpy(address->bytes, &from->v4.sin_addr, 4);
+        *port = ntohs(from->v4.sin_port);
+    } else if (from->any.sa_family == AF_INET6) {
+        const uint8_t *bytes = from->v6.sin6_addr.s6_addr;
+        bool is_mapped = memcmp(bytes, mapped, sizeof mapped) == 0;
+        address->family = is_mapped ? IP_V4 : IP_V6;
+        memcpy(address->bytes, is_mapped ? bytes + 12 : bytes, is_mapped ? 4 : 16);
+        *port = ntohs(from->v6.sin6_port);
+    }
+}
+
+/* A listener on any address does not know which one the client asked for. */
+static struct ip_address find_local_address(int fd, const struct client_origin *through) {
+    struct ip_address address = through->local_address;
+    if (address.family == IP_NONE && !through->unix_socket) {
+        union socket_address local = {0};
+        socklen_t length = sizeof local;
+        uint16_t port;
+        if (getsockname(fd, &local.any, &length) == 0) {
+            read_address(&local, &address, &port);
+        }
+    }
+    return address;
+}
+
+static void link_client(struct client *client) {
+    struct worker *worker = client->stream.worker;
+    client->next = worker->clients;
+    if (worker->clients != NULL) {
+        worker->clients->previous = client;
+    }
+    worker->clients = client;
+    worker->client_count++;
+    counters_add(&worker->counters, COUNTER_CLIENT_CONNECTIONS, 1);
+    counters_add(&worker->counters, COUNTER_CLIENT_CONNECTIONS_OPEN, 1);
+}
+
+static void unlink_client(struct client *client) {
+    struct worker *worker = client->stream.worker;
+    if (client->previous != NULL) {
+        client->previous->next = client->next;
+    } else {
+        worker->clients = client->next;
+    }
+    if (client->next != NULL) {
+        client->next->previous = client->previous;
+    }
+    worker->client_count--;
+    counters_subtract(&worker->counters, COUNTER_CLIENT_CONNECTIONS_OPEN, 1);
+}
+
+static void free_client(struct client *client) {
+    struct worker *worker = client->stream.worker;
+    if (client->session != NULL) {
+        exchange_abort(&client->session->exchange, END_CLIENT_CLOSED);
+        http1_end(client);
+    }
+    deadline_cancel(&worker->deadlines, &client->deadline);
+    stream_close(&client->stream);
+    unlink_client(client);
+    free(client);
+    worker_client_closed(worker);
+}
+
+void client_accept(struct worker *worker, int fd, const struct client_origin *through,
+                   const union socket_address *peer) {
+    struct client *client = must_calloc(1, sizeof *client);
+    stream_open(&client->stream, worker, fd, on_event);
+    client->deadline.expired = on_deadline;
+    read_address(peer, &client->from.peer, &client->from.peer_port);
+    client->from.client = client->from.peer;
+    client->from.client_port = client->from.peer_port;
+    client->from.local = find_local_address(fd, through);
+    client->from.local_port = through->local_port;
+    client->from.https = through->https;
+    client->phase = through->proxy_protocol ? CLIENT_PROXY_HEADER : CLIENT_IDLE;
+    client->since_ns = worker->now_ns;
+    client->idle_timeout_ns =
+        route_find_host(worker->generation->host_index, &client->from.local, client->from.local_port, SPAN_NONE, NULL)
+            ->effective.keepalive_timeout_ns;
+    client->stream.read_short = true; /* its event will tell */
+    link_client(client);
+    client_work(client);
+}
+
+void client_refuse(struct worker *worker, int fd, const struct client_origin *through) {
+    static const char answer[] = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nRetry-After: 1\r\n"
+                                 "Connection: close\r\n\r\n";
+    (void)worker;
+    if (!through->https && !through->proxy_protocol) {
+        char head[4096];
+        (void)recv(fd, head, sizeof head, MSG_DONTWAIT); /* unread bytes would turn the close into a reset */
+        (void)send(fd, answer, sizeof answer - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+        shutdown(fd, SHUT_WR);
+    }
+    close(fd);
+}
+
+struct client *client_next(const struct client *client) {
+    return client->next;
+}
+
+void client_drain(struct client *client) {
+    if (client->phase == CLIENT_IDLE || client->phase == CLIENT_PROXY_HEADER) {
+        free_client(client);
+    }
+}
+
+void client_abort(struct client *client) {
+    if (client->session != NULL) {
+        exchange_abort(&client->session->exchange, END_STOPPED);
+    }
+    free_client(client);
+}
+
+/* --- what is waited for
+ * -------------------------------------------------------------------------------------------------- */
+
+static void enter(struct client *client, enum client_phase phase) {
+    client->phase = phase;
+    client->since_ns = client->stream.worker->now_ns;
+}
+
+/* The one place that decides which events a client's connection waits for. */
+static int wanted_events(const struct client *client) {
+    const struct stream *stream = &client->stream;
+    bool full = stream->in.bytes != NULL && stream->in.start == 0 && stream->in.end == stream->in.capacity;
+    bool read = !stream->eof && !stream->broken && !full;
+    return (read ? EV_READ : 0) | (stream->write_blocked && !stream->unwritable ? EV_WRITE : 0);
+}
+
+static int64_t deadline_ns(const struct client *client) {
+    switch (client->phase) {
+    case CLIENT_PROXY_HEADER:
+        return client->since_ns + PROXY_HEADER_SECONDS * SECOND_NS;
+    case CLIENT_IDLE:
+        return client->since_ns + client->idle_timeout_ns;
+    case CLIENT_LINGER:
+        return client->since_ns + LINGER_SECONDS * SECOND_NS;
+    default:
+        return http1_deadline_ns(client->session);
+    }
+}
+
+/* A deadline that moved further away is left where it is and looked at again when it expires: most never do. */
+static void settle_deadline(struct client *client) {
+    int64_t at_ns = deadline_ns(client);
+    if (at_ns != 0 && (!deadline_is_set(&client->deadline) || at_ns < client->deadline.at_ns)) {
+        deadline_set(&client->stream.worker->deadlines, &client->deadline, at_ns);
+    }
+}
+
+static void settle(struct client *client) {
+    struct stream *stream = &client->stream;
+    if (stream->bytes_out != client->written_seen || !stream->write_blocked) {
+        client->written_seen = stream->bytes_out;
+        client->written_ns = stream->worker->now_ns;
+    }
+    if (stream->in.start == stream->in.end) {
+        buffer_release(&stream->in, &stream->worker->buffers);
+    }
+    if (stream->out.start == stream->out.end) {
+        buffer_release(&stream->out, &stream->worker->buffers);
+    }
+    stream_want(stream, wanted_events(client));
+    settle_deadline(client);
+}
+
+/* --- work, phase by phase; each returns whether there is more to do now ---------------------------------------------
+ */
+
+static bool work_proxy_header(struct client *client) {
+    struct proxy_protocol_header header;
+    const char *reason = NULL;
+    switch (proxy_protocol_parse(buffer_content(&client->stream.in), &header, &reason)) {
+    case PROXY_PROTOCOL_NEED_MORE:
+        if (client->stream.eof || client->stream.broken) {
+            client->phase = CLIENT_CLOSED;
+        }
+        return false;
+    case PROXY_PROTOCOL_BAD:
+        log_info("a connection to a proxy-protocol listener is closed: %s",
+                 reason != NULL ? reason : "no PROXY header");
+        client->phase = CLIENT_CLOSED;
+        return false;
+    case PROXY_PROTOCOL_OK:
+        break;
+    }
+    buffer_consume(&client->stream.in, header.length);
+    if (header.has_addresses) {
+        client->from.client = header.source;
+        client->from.client_port = header.source_port;
+    }
+    enter(client, CLIENT_IDLE);
+    return true;
+}
+
+static bool work_idle(struct client *client) {
+    if (buffer_length(&client->stream.in) == 0) {
+        if (client->stream.eof || client->stream.broken || (client->stream.worker->draining && client->requests > 0)) {
+            client->phase = CLIENT_CLOSED;
+        }
+        return false;
+    }
+    http1_begin(client);
+    enter(client, CLIENT_HEAD);
+    return true;
+}
+
+static bool work_head(struct client *client) {
+    switch (http1_read_head(client->session)) {
+    case HTTP1_HEAD_MORE:
+        return false;
+    case HTTP1_HEAD_ENDED:
+        http1_end(client);
+        client->phase = CLIENT_CLOSED;
+        return false;
+    case HTTP1_HEAD_STARTED:
+        break;
+    }
+    enter(client, CLIENT_EXCHANGE);
+    return true;
+}
+
+/* A response that was cut short must not look whole. */
+static void set_reset_on_close(struct client *client) {
+    const struct linger reset = {.l_onoff = 1, .l_linger = 0};
+    setsockopt(client->stream.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+}
+
+static bool work_exchange(struct client *client) {
+    struct exchange *exchange = &client->session->exchange;
+    client->session->reads = 0;
+    if (client->stream.broken) {
+        exchange_abort(exchange, END_CLIENT_CLOSED);
+    }
+    exchange_run(exchange);
+    if (!exchange_is_done(exchange)) {
+        return false;
+    }
+    switch (http1_end(client)) {
+    case HTTP1_KEEP:
+        enter(client, CLIENT_IDLE);
+        return true;
+    case HTTP1_LINGER:
+        stream_shutdown(&client->stream);
+        client->linger_from = client->stream.bytes_in;
+        enter(client, CLIENT_LINGER);
+        return true;
+    case HTTP1_RESET:
+        set_reset_on_close(client);
+        break;
+    case HTTP1_CLOSE:
+    case HTTP1_CUT:
+        break;
+    }
+    client->phase = CLIENT_CLOSED;
+    return false;
+}
+
+/* Closing while the client still sends would reset the connection and destroy what it has not read yet. */
+static bool work_linger(struct client *client) {
+    struct stream *stream = &client->stream;
+    buffer_consume(&stream->in, buffer_length(&stream->in));
+    if (stream->eof || stream->broken || stream->bytes_in > client->linger_from + LINGER_BYTES) {
+        client->phase = CLIENT_CLOSED;
+    }
+    return false;
+}
+
+static bool work_once(struct client *client) {
+    switch ((enum client_phase)client->phase) {
+    case CLIENT_PROXY_HEADER:
+        return work_proxy_header(client);
+    case CLIENT_IDLE:
+        return work_idle(client);
+    case CLIENT_HEAD:
+        return work_head(client);
+    case CLIENT_EXCHANGE:
+        return work_exchange(client);
+    case CLIENT_LINGER:
+        return work_linger(client);
+    case CLIENT_CLOSED:
+        break;
+    }
+    return false;
+}
+
+void client_work(struct client *client) {
+    while (work_once(client)) {
+    }
+    if (client->phase == CLIENT_CLOSED) {
+        free_client(client);
+    } else {
+        settle(client);
+    }
+}
+
+static void on_event(struct stream *stream, int events) {
+    struct client *client = (struct client *)stream;
+    if (events & EV_READ) {
+        stream_fill(stream);
+    }
+    client_work(client);
+}
+
+static void on_deadline(struct deadline *deadline) {
+    struct client *client = (struct client *)((char *)deadline - offsetof(struct client, deadline));
+    int64_t at_ns = deadline_ns(client);
+    if (at_ns != 0 && at_ns <= client->stream.worker->now_ns) {
+        if (client->session == NULL) {
+            free_client(client);
+            return;
+        }
+        http1_expired(client->session);
+    }
+    client_work(client);
+}

@@ -1,0 +1,37 @@
+/* What client.c and http1.c share of a client's connection. An idle one is this struct and nothing more: no buffer, no
+ * session. One worker. */
+#ifndef WEIR_PROXY_CLIENT_CONNECTION_H
+#define WEIR_PROXY_CLIENT_CONNECTION_H
+
+#include "proxy/client.h"
+#include "proxy/deadline.h"
+#include "proxy/exchange.h"
+#include "proxy/stream.h"
+
+struct http1_session;
+
+enum client_phase {
+    CLIENT_PROXY_HEADER, /* the PROXY protocol's header is awaited */
+    CLIENT_IDLE,         /* between requests; nothing of the next has come */
+    CLIENT_HEAD,         /* a request's head is coming */
+    CLIENT_EXCHANGE,     /* a request is being served */
+    CLIENT_LINGER,       /* all is said; what still comes is thrown away, so that the last answer is not lost */
+    CLIENT_CLOSED,       /* to be freed */
+};
+
+struct client {
+    struct stream stream; /* first: its events lead back here */
+    struct deadline deadline;
+    struct client *next, *previous; /* in worker->clients */
+    struct http1_session *session;  /* NULL in PROXY_HEADER, IDLE and LINGER */
+    struct exchange_client from;
+    int64_t since_ns;        /* when the phase began; for HEAD: the first byte */
+    int64_t idle_timeout_ns; /* KeepAliveTimeout of the host served last, or of the default host */
+    int64_t written_ns;      /* when the client last took something; meaningful while writing is blocked */
+    uint64_t written_seen;   /* stream.bytes_out at that time */
+    uint64_t linger_from;    /* stream.bytes_in when lingering began */
+    unsigned requests;       /* begun on this connection */
+    uint8_t phase;           /* enum client_phase */
+};
+
+#endif

@@ -1,0 +1,10 @@
+/* The one function that moves a client's connection on, for whatever reason. client.c; one worker. */
+#ifndef WEIR_PROXY_CLIENT_WORK_H
+#define WEIR_PROXY_CLIENT_WORK_H
+
+struct client;
+
+/* Does all that can be done now, then sets what is waited for. The client may be freed by it. */
+void client_work(struct client *client);
+
+#endif

@@ -1,0 +1,147 @@
+/* State LOCAL: answers that weir makes itself: refusals, redirects, ErrorDocuments. One worker. */
+#include <stdio.h>
+
+#include "proxy/exchange_steps.h"
+#include "proxy/headers.h"
+#include "proxy/worker.h"
+
+static const struct error_document *find_error_document(const struct route *route, int status) {
+    for (size_t i = route->scope_count; i-- > 0;) {
+        const struct settings *scope = route->scopes[i];
+        for (size_t j = scope->error_document_count; j-- > 0;) {
+            if (scope->error_documents[j].status == status) {
+                return &scope->error_documents[j];
+            }
+        }
+    }
+    return NULL;
+}
+
+static void add_field(struct exchange *exchange, struct span name, struct span value) {
+    fields_add(&exchange->response.fields, &exchange->arena, name, value);
+}
+
+/* Sends a head and a body of weir's own. status and fields of exchange->response are set. */
+static enum step_result send_local(struct exchange *exchange, struct span body, struct span content_type) {
+    struct response_head *response = &exchange->response;
+    response->reason = span_of(status_reason(response->status));
+    response->minor_version = 1;
+    bool bodiless = response->status == 204 || response->status == 304;
+    bool head_only = span_equal(exchange->request.method, SPAN_LITERAL("HEAD"));
+    if (!bodiless) {
+        add_field(exchange, SPAN_LITERAL("Content-Type"), content_type);
+    }
+    if (head_only && !bodiless) {
+        add_field(exchange, SPAN_LITERAL("Content-Length"), span_of(arena_printf(&exchange->arena, "%zu", body.len)));
+    }
+    response->framing = head_only || bodiless ? BODY_NONE : BODY_LENGTH;
+    response->content_length = body.len;
+    const struct header_context context = exchange_header_context(exchange);
+    headers_prepare_response(response, &context, true, exchange->worker->http_date);
+    if (exchange->request.framing != BODY_NONE && exchange->progress != REQUEST_SENT) {
+        exchange->close_after = true; /* nobody reads the request's body */
+    }
+    exchange->head_sent = true;
+    exchange->operations->send_head(exchange->downstream, response);
+    exchange->local_body = response->framing == BODY_NONE ? SPAN_NONE : body;
+    exchange->state = EXCHANGE_LOCAL;
+    return STEP_AGAIN;
+}
+
+static struct span built_in_page(struct exchange *exchange, int status) {
+    const char *reason = status_reason(status);
+    return span_of(
+        arena_printf(&exchange->arena,
+                     "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>%d %s</title></head>\n"
+                     "<body><h1>%d %s</h1></body></html>\n",
+                     status, reason, status, reason));
+}
+
+static void begin_response(struct exchange *exchange, int status) {
+    exchange->response = (struct response_head){.status = status};
+    if (status == 405) {
+        add_field(exchange, SPAN_LITERAL("Allow"), SPAN_LITERAL("GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH"));
+    }
+}
+
+static enum step_result answer_built_in(struct exchange *exchange, int status) {
+    begin_response(exchange, status);
+    return send_local(exchange, built_in_page(exchange, status), SPAN_LITERAL("text/html; charset=utf-8"));
+}
+
+/* The document is fetched by a GET of its own through the host's ProxyPass; the request's body is not sent. */
+static enum step_result fetch_document(struct exchange *exchange, int status, const char *path) {
+    exchange->error_document_status = status;
+    if (exchange->request.framing != BODY_NONE && exchange->progress != REQUEST_SENT) {
+        exchange->close_after = true; /* nobody reads the request's body */
+    }
+    struct request_head inner = exchange->request;
+    inner.path = span_of(path);
+    inner.query = SPAN_NONE;
+    struct route_request route_request = {
+        .head = &inner,
+        .local_address = exchange->from.local,
+        .local_port = exchange->from.local_port,
+        .client = &exchange->from.client,
+        .scratch = exchange->worker->scratch,
+        .arena = &exchange->arena,
+    };
+    struct route route;
+    route_begin(&route, exchange->generation->host_index, &route_request);
+    route_decide(&route, &route_request);
+    if (route.action != ROUTE_PROXY) {
+        return answer_built_in(exchange, status);
+    }
+    exchange->route = route;
+    exchange->progress = REQUEST_UNSENT;
+    exchange->tried_members = 0;
+    exchange->state = EXCHANGE_CONNECT;
+    return STEP_AGAIN;
+}
+
+enum step_result exchange_answer(struct exchange *exchange, int status, enum end_reason reason) {
+    if (exchange->error_document_status != 0) { /* it could not be fetched */
+        return answer_built_in(exchange, exchange->error_document_status);
+    }
+    exchange->reason = reason;
+    const struct error_document *document = find_error_document(&exchange->route, status);
+    bool understood = exchange->request.path.len > 0 && exchange->state != EXCHANGE_DONE;
+    if (document == NULL || (document->path != NULL && !understood)) {
+        return answer_built_in(exchange, status);
+    }
+    if (document->path != NULL) {
+        return fetch_document(exchange, status, document->path);
+    }
+    if (document->url != NULL) {
+        return exchange_answer_redirect(exchange, 302, span_of(document->url));
+    }
+    begin_response(exchange, status);
+    return send_local(exchange, span_of(document->text), SPAN_LITERAL("text/html; charset=utf-8"));
+}
+
+enum step_result exchange_answer_redirect(struct exchange *exchange, int status, struct span location) {
+    if (exchange->reason == END_NONE) {
+        exchange->reason = END_REDIRECTED;
+    }
+    exchange->response = (struct response_head){.status = status};
+    add_field(exchange, SPAN_LITERAL("Location"), location);
+    return send_local(exchange, built_in_page(exchange, status), SPAN_LITERAL("text/html; charset=utf-8"));
+}
+
+enum step_result exchange_step_local(struct exchange *exchange) {
+    while (exchange->local_body.len > 0) {
+        size_t taken = exchange->operations->send_body(exchange->downstream, exchange->local_body);
+        exchange->body_bytes_out += taken;
+        exchange->local_body = span_skip(exchange->local_body, taken);
+        if (taken == 0) {
+            if (exchange->operations->is_broken(exchange->downstream)) {
+                exchange_abort(exchange, END_CLIENT_CLOSED);
+                return STEP_WAIT;
+            }
+            exchange->waiting_client = true;
+            return STEP_WAIT;
+        }
+    }
+    exchange->operations->send_end(exchange->downstream, NULL);
+    return exchange_finish(exchange, exchange->reason);
+}

@@ -1,0 +1,233 @@
+/* States RELAY and TUNNEL, and the request's body: bytes from one side to the other. One worker.
+ *
+ * Each direction has one bounded buffer, the reading side's. A piece leaves it only when the writing side has taken it;
+ * when that side takes no more, nothing is read, and TCP slows the sender. This file is the one place where the bytes
+ * of a body move, and so the one where they can be paced. */
+#include "proxy/exchange_steps.h"
+#include "proxy/http_chunk.h"
+#include "proxy/log.h"
+#include "proxy/origin_pool.h"
+#include "proxy/splice.h"
+#include "proxy/worker.h"
+
+/* Reads of one run: then the loop sees to other connections, and the socket's event brings this one back. */
+enum { READS_A_RUN = 8 };
+
+static bool request_over_limit(const struct exchange *exchange, uint64_t bytes) {
+    uint64_t limit = exchange->route.settings.limit_request_body_bytes;
+    return limit > 0 && exchange->request.framing == BODY_CHUNKED && bytes > limit &&
+           exchange->state != EXCHANGE_TUNNEL;
+}
+
+static bool refuse_body(struct exchange *exchange, int status, enum end_reason reason, const char *why) {
+    exchange->progress = REQUEST_STOPPED;
+    exchange_refuse(exchange, status, reason, why);
+    return false;
+}
+
+/* The body is complete: the last chunk with its trailers, and the connection is told. */
+static void end_request(struct exchange *exchange) {
+    struct origin_connection *connection = exchange->connection;
+    if (connection->request_chunked) {
+        http_send_last_chunk(&connection->stream, &exchange->arena,
+                             exchange->operations->trailers(exchange->downstream));
+    }
+    exchange->progress = REQUEST_SENT;
+}
+
+/* True: go on with this function; false: *result is the answer. */
+static bool relay_request_piece(struct exchange *exchange, bool *result) {
+    struct origin_connection *connection = exchange->connection;
+    struct span data;
+    struct http_problem problem;
+    *result = true;
+    switch (exchange->operations->read_body(exchange->downstream, &data, &problem)) {
+    case BODY_DATA: {
+        size_t taken = origin_connection_send_body(connection, data);
+        exchange->operations->use_body(exchange->downstream, taken);
+        exchange->moved |= taken > 0;
+        exchange->request.content_length += exchange->request.framing == BODY_CHUNKED ? taken : 0;
+        if (request_over_limit(exchange, exchange->request.content_length)) {
+            *result = refuse_body(exchange, 413, END_TOO_LARGE, "the request's body is longer than LimitRequestBody");
+            return false;
+        }
+        return taken == data.len;
+    }
+    case BODY_MORE:
+        exchange->waiting_body = true;
+        return false;
+    case BODY_END:
+        end_request(exchange);
+        return false;
+    case BODY_BAD:
+        *result = refuse_body(exchange, problem.status, END_CLIENT_BAD_BODY, problem.text);
+        return false;
+    }
+    return false;
+}
+
+bool exchange_relay_request(struct exchange *exchange) {
+    struct origin_connection *connection = exchange->connection;
+    bool result = true;
+    if (exchange->progress == REQUEST_SENDING) {
+        while (!connection->stream.unwritable && relay_request_piece(exchange, &result)) {
+        }
+    }
+    if (!result) {
+        return false; /* the connection is gone */
+    }
+    stream_flush(&connection->stream);
+    if (connection->stream.unwritable && exchange->progress == REQUEST_SENDING) {
+        exchange->progress = REQUEST_STOPPED; /* it may have answered all the same: the response is still read */
+        exchange->waiting_body = false;
+    }
+    return true;
+}
+
+enum relayed { RELAYED_WAIT, RELAYED_END, RELAYED_BAD, RELAYED_MORE };
+
+static void count_sent(struct exchange *exchange, size_t bytes) {
+    exchange->body_bytes_out += bytes;
+    exchange->moved |= bytes > 0;
+}
+
+/* Offers the client what lies in the origin's buffer. */
+static enum relayed send_buffered(struct exchange *exchange, struct span data) {
+    struct origin_connection *connection = exchange->connection;
+    size_t taken = exchange->operations->send_body(exchange->downstream, data);
+    body_decoder_used(&connection->body, taken);
+    buffer_consume(&connection->stream.in, taken);
+    count_sent(exchange, taken);
+    exchange->waiting_client = taken < data.len;
+    return taken < data.len ? RELAYED_WAIT : RELAYED_MORE;
+}
+
+/* What is in the pipe goes before anything else. */
+static enum relayed drain_pipe(struct exchange *exchange) {
+    struct stream *to = exchange->operations->raw_stream(exchange->downstream);
+    if (to != NULL) {
+        count_sent(exchange, splice_drain(exchange->pipe, to));
+    }
+    exchange->waiting_client = exchange->pipe->bytes > 0;
+    return exchange->waiting_client ? RELAYED_WAIT : RELAYED_MORE;
+}
+
+/* A long plain body that the client gets as it is needs not pass through weir's memory. */
+static bool may_splice(struct exchange *exchange) {
+    const struct body_decoder *body = &exchange->connection->body;
+    if (body->framing != BODY_LENGTH || body->remaining < SPLICE_MIN_BYTES) {
+        return false;
+    }
+    if (exchange->operations->raw_stream(exchange->downstream) == NULL) {
+        return false;
+    }
+    if (exchange->pipe == NULL) {
+        exchange->pipe = splice_pipe_lend(exchange->worker);
+    }
+    return exchange->pipe != NULL;
+}
+
+/* The buffer is empty: gets more from the origin, by the pipe or into the buffer. */
+static enum relayed fetch(struct exchange *exchange, struct http_problem *problem) {
+    struct origin_connection *connection = exchange->connection;
+    struct stream *stream = &connection->stream;
+    if (stream->broken) {
+        *problem = (struct http_problem){502, "the origin reset the connection within its response"};
+        return RELAYED_BAD;
+    }
+    if (stream->read_short && !stream->eof) {
+        return RELAYED_WAIT;
+    }
+    if (!may_splice(exchange)) {
+        return stream_fill(stream) == STREAM_BLOCKED ? RELAYED_WAIT : RELAYED_MORE;
+    }
+    size_t moved = 0;
+    enum stream_result result = splice_fill(exchange->pipe, stream, connection->body.remaining, &moved);
+    if (moved > 0) {
+        body_decoder_used(&connection->body, moved);
+    }
+    return result == STREAM_BLOCKED ? RELAYED_WAIT : RELAYED_MORE;
+}
+
+static enum relayed relay_piece(struct exchange *exchange, unsigned *fetches, struct http_problem *problem) {
+    struct origin_connection *connection = exchange->connection;
+    struct stream *stream = &connection->stream;
+    if (exchange->pipe != NULL && exchange->pipe->bytes > 0) {
+        return drain_pipe(exchange);
+    }
+    size_t skip = 0;
+    struct span data;
+    enum body_status status =
+        body_decode(&connection->body, buffer_content(&stream->in), stream->eof, &skip, &data, problem);
+    buffer_consume(&stream->in, skip);
+    switch (status) {
+    case BODY_DATA:
+        return send_buffered(exchange, data);
+    case BODY_END:
+        return RELAYED_END;
+    case BODY_BAD:
+        return RELAYED_BAD;
+    case BODY_MORE:
+        break;
+    }
+    return (*fetches)++ < READS_A_RUN ? fetch(exchange, problem) : RELAYED_WAIT;
+}
+
+static enum relayed relay_response(struct exchange *exchange, struct http_problem *problem) {
+    unsigned fetches = 0;
+    enum relayed result;
+    do {
+        result = relay_piece(exchange, &fetches, problem);
+    } while (result == RELAYED_MORE);
+    return result;
+}
+
+enum step_result exchange_step_relay(struct exchange *exchange) {
+    if (!exchange_relay_request(exchange)) {
+        return STEP_AGAIN;
+    }
+    struct http_problem problem;
+    switch (relay_response(exchange, &problem)) {
+    case RELAYED_BAD:
+        return exchange_origin_failed(exchange, 502, END_ORIGIN_CUT, problem.text);
+    case RELAYED_END:
+        exchange->operations->send_end(exchange->downstream, &exchange->connection->body.trailers);
+        return exchange_finish(exchange, exchange->error_document_status != 0 ? exchange->reason : END_COMPLETE);
+    case RELAYED_WAIT:
+    case RELAYED_MORE:
+        break;
+    }
+    if (exchange->operations->is_broken(exchange->downstream)) {
+        exchange_abort(exchange, END_CLIENT_CLOSED);
+    }
+    return STEP_WAIT;
+}
+
+/* Both directions are raw; each end that one side sends is passed on to the other, and both together end the tunnel. */
+enum step_result exchange_step_tunnel(struct exchange *exchange) {
+    struct stream *stream = &exchange->connection->stream;
+    enum request_progress before = exchange->progress;
+    if (!exchange_relay_request(exchange)) {
+        return STEP_AGAIN;
+    }
+    if (before == REQUEST_SENDING && exchange->progress == REQUEST_SENT && stream_out_empty(stream)) {
+        stream_shutdown(stream);
+    }
+    bool origin_ended = body_decoder_done(&exchange->connection->body);
+    if (!origin_ended) {
+        struct http_problem problem;
+        enum relayed relayed = relay_response(exchange, &problem);
+        if (relayed == RELAYED_BAD) {
+            return exchange_finish(exchange, END_TUNNEL_CLOSED);
+        }
+        if (relayed == RELAYED_END && exchange->operations->flush(exchange->downstream)) {
+            exchange->operations->send_shutdown(exchange->downstream);
+            origin_ended = true;
+        }
+    }
+    if (exchange->operations->is_broken(exchange->downstream)) {
+        return exchange_finish(exchange, END_TUNNEL_CLOSED);
+    }
+    bool client_ended = exchange->progress != REQUEST_SENDING;
+    return origin_ended && client_ended ? exchange_finish(exchange, END_TUNNEL_CLOSED) : STEP_WAIT;
+}

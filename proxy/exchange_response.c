@@ -1,0 +1,188 @@
+/* State AWAIT: the origin's response head, interim responses before it, and what happens when there is none. One
+ * worker. */
+#include "proxy/exchange_steps.h"
+#include "proxy/headers.h"
+#include "proxy/http_head.h"
+#include "proxy/log.h"
+#include "proxy/origin_pool.h"
+#include "proxy/worker.h"
+
+enum { INTERIM_MAX = 16, RESPONSE_FIELDS_MAX = 200 };
+
+enum step_result exchange_origin_failed(struct exchange *exchange, int status, enum end_reason reason,
+                                        const char *why) {
+    log_error("%s", why);
+    if (reason == END_ORIGIN_BAD || reason == END_ORIGIN_CUT) {
+        counters_add(&exchange->worker->counters, COUNTER_ORIGIN_BAD_RESPONSES, 1);
+    }
+    exchange_leave_origin(exchange, false);
+    if (exchange->head_sent) {
+        exchange_abort(exchange, reason); /* the client must not take it for a whole response */
+        return STEP_AGAIN;
+    }
+    if (exchange->progress == REQUEST_SENDING) {
+        exchange->close_after = true; /* the rest of the body is not read any more */
+    }
+    return exchange_answer(exchange, status, reason);
+}
+
+/* Only a kept connection that closed before a byte of a response, and only for what can be sent again. */
+static bool may_retry(const struct exchange *exchange) {
+    const struct origin_connection *connection = exchange->connection;
+    struct span method = exchange->request.method;
+    return connection->reused && !exchange->retried && exchange->interim_count == 0 &&
+           connection->stream.bytes_in == connection->bytes_in_before && exchange->request.framing == BODY_NONE &&
+           (span_equal(method, SPAN_LITERAL("GET")) || span_equal(method, SPAN_LITERAL("HEAD")) ||
+            span_equal(method, SPAN_LITERAL("OPTIONS")));
+}
+
+static enum step_result closed_early(struct exchange *exchange) {
+    if (!may_retry(exchange)) {
+        return exchange_origin_failed(exchange, 502, END_ORIGIN_CLOSED,
+                                      "the origin closed the connection before it answered");
+    }
+    counters_add(&exchange->worker->counters, COUNTER_ORIGIN_RETRIES, 1);
+    exchange_leave_origin(exchange, false);
+    exchange->retried = exchange->fresh_only = true;
+    exchange->progress = REQUEST_UNSENT;
+    exchange->state = EXCHANGE_CONNECT;
+    return STEP_AGAIN;
+}
+
+static enum step_result switch_protocols(struct exchange *exchange, struct response_head *response) {
+    const struct field *upgrade = fields_find_id(&response->fields, FIELD_UPGRADE);
+    if (!exchange->request.upgrade_websocket || exchange->error_document_status != 0 || upgrade == NULL ||
+        !span_equal_nocase(upgrade->value, SPAN_LITERAL("websocket"))) {
+        return exchange_origin_failed(exchange, 502, END_ORIGIN_BAD,
+                                      "the origin switches to a protocol nobody asked for");
+    }
+    const struct header_context context = exchange_header_context(exchange);
+    headers_prepare_response(response, &context, false, exchange->worker->http_date);
+    fields_remove_id(&response->fields, FIELD_CONTENT_LENGTH);
+    exchange->response = *response;
+    exchange->head_sent = true;
+    exchange->close_after = true;
+    exchange->connection->raw = true;
+    exchange->connection->request_chunked = false;
+    body_decoder_start(&exchange->connection->body, BODY_UNTIL_CLOSE, 0, &exchange->arena);
+    exchange->progress = REQUEST_SENDING;
+    exchange->operations->send_switch(exchange->downstream, &exchange->response);
+    exchange->state = EXCHANGE_TUNNEL;
+    counters_add(&exchange->worker->counters, COUNTER_TUNNELS, 1);
+    return STEP_AGAIN;
+}
+
+static enum step_result interim(struct exchange *exchange, struct response_head *response) {
+    if (++exchange->interim_count > INTERIM_MAX) {
+        return exchange_origin_failed(exchange, 502, END_ORIGIN_BAD, "the origin sent more than 16 interim responses");
+    }
+    if (response->status == 101) {
+        return switch_protocols(exchange, response);
+    }
+    if (exchange->request.minor_version > 0 && exchange->error_document_status == 0) {
+        fields_remove_hop_by_hop(&response->fields);
+        fields_remove_id(&response->fields, FIELD_CONTENT_LENGTH);
+        exchange->operations->send_interim(exchange->downstream, response);
+    }
+    return STEP_AGAIN;
+}
+
+/* An answer of an ErrorDocument's own is shown with the status that asked for it. */
+static bool dress_as_error_document(struct exchange *exchange, struct response_head *response) {
+    if (exchange->error_document_status == 0) {
+        return true;
+    }
+    if (response->status != 200) {
+        return false;
+    }
+    response->status = exchange->error_document_status;
+    response->reason = span_of(status_reason(response->status));
+    return true;
+}
+
+static enum step_result final_head(struct exchange *exchange, struct response_head *response) {
+    struct origin_connection *connection = exchange->connection;
+    exchange->answered_ns = exchange->worker->now_ns;
+    if (!dress_as_error_document(exchange, response)) {
+        return exchange_origin_failed(exchange, exchange->error_document_status, exchange->reason,
+                                      "the origin has no such ErrorDocument");
+    }
+    exchange->origin_keeps = response->keep_alive;
+    body_decoder_start(&connection->body, response->framing, response->content_length, &exchange->arena);
+    bool describes_body = span_equal(exchange->request.method, SPAN_LITERAL("HEAD")) || response->status == 304;
+    if (!describes_body || response->framing != BODY_NONE) {
+        fields_remove_id(&response->fields, FIELD_CONTENT_LENGTH); /* written anew, as the body is framed */
+    }
+    const struct header_context context = exchange_header_context(exchange);
+    headers_prepare_response(response, &context, exchange->error_document_status != 0, exchange->worker->http_date);
+    exchange->response = *response;
+    exchange->head_sent = true;
+    exchange->operations->send_head(exchange->downstream, &exchange->response);
+    exchange->state = EXCHANGE_RELAY;
+    return STEP_AGAIN;
+}
+
+static enum step_result read_head(struct exchange *exchange, size_t length) {
+    struct origin_connection *connection = exchange->connection;
+    struct response_head response;
+    struct http_problem problem;
+    struct span bytes = {connection->stream.in.bytes + connection->stream.in.start, length};
+    bool good = http_parse_response(bytes, exchange->request.method, &exchange->arena, &response, &problem);
+    buffer_consume(&connection->stream.in, length);
+    connection->scan = (struct head_scan){0};
+    if (!good) {
+        return exchange_origin_failed(exchange, 502, END_ORIGIN_BAD, problem.text);
+    }
+    return response.status < 200 ? interim(exchange, &response) : final_head(exchange, &response);
+}
+
+/* Looks at what has come; STEP_WAIT when there is no whole head in it. */
+static enum step_result look_for_head(struct exchange *exchange) {
+    static const struct http_limits limits = {.field_count = RESPONSE_FIELDS_MAX};
+    struct origin_connection *connection = exchange->connection;
+    struct span content = buffer_content(&connection->stream.in);
+    size_t length = 0;
+    struct http_problem problem;
+    if (content.len == 0) {
+        return STEP_WAIT;
+    }
+    switch (http_scan_head(&connection->scan, content, &limits, &length, &problem)) {
+    case HEAD_COMPLETE:
+        return read_head(exchange, length);
+    case HEAD_REFUSED:
+        return exchange_origin_failed(exchange, 502, END_ORIGIN_BAD, problem.text);
+    case HEAD_INCOMPLETE:
+        break;
+    }
+    return STEP_WAIT;
+}
+
+enum step_result exchange_step_await(struct exchange *exchange) {
+    if (!exchange_relay_request(exchange)) {
+        return STEP_AGAIN;
+    }
+    struct stream *stream = &exchange->connection->stream;
+    enum step_result looked = look_for_head(exchange);
+    if (looked == STEP_AGAIN) {
+        return STEP_AGAIN;
+    }
+    if (buffer_length(&stream->in) == BUFFER_LARGE_BYTES) {
+        return exchange_origin_failed(exchange, 502, END_ORIGIN_BAD, "the response head is longer than 64 KiB");
+    }
+    if (stream->read_short && !stream->eof && !stream->broken) {
+        return STEP_WAIT;
+    }
+    if (stream->in.bytes != NULL && buffer_length(&stream->in) == stream->in.capacity) {
+        buffer_grow(&stream->in, &exchange->worker->buffers);
+    }
+    switch (stream_fill(stream)) {
+    case STREAM_OK:
+        return STEP_AGAIN;
+    case STREAM_BLOCKED:
+        return STEP_WAIT;
+    case STREAM_EOF:
+    case STREAM_BROKEN:
+        break;
+    }
+    return closed_early(exchange);
+}

@@ -1,0 +1,88 @@
+/* State ROUTE: the host, the client's real address, the limits, and what is to be done. One worker. */
+#include "proxy/exchange_steps.h"
+#include "proxy/generation.h"
+#include "proxy/headers.h"
+#include "proxy/remote_ip.h"
+#include "proxy/worker.h"
+
+/* RemoteIPHeader: may stand in several fields; all are one list. */
+static void find_real_client(struct exchange *exchange) {
+    const struct settings *settings = &exchange->route.settings;
+    if (settings->remote_ip_header == NULL || !remote_ip_trusts(settings, &exchange->from.client)) {
+        return;
+    }
+    exchange->from.trusted = true;
+    const struct field_list *fields = &exchange->request.fields;
+    struct span *values = arena_alloc(&exchange->arena, fields->count * sizeof *values + 1);
+    size_t count = 0;
+    struct span name = span_of(settings->remote_ip_header);
+    for (size_t i = 0; i < fields->count; i++) {
+        if (span_equal_nocase(fields->fields[i].name, name)) {
+            values[count++] = fields->fields[i].value;
+        }
+    }
+    struct ip_address client = remote_ip_client(settings, &exchange->from.client, values, count);
+    if (!ip_address_equal(&client, &exchange->from.client)) {
+        exchange->from.client = client;
+        exchange->from.client_port = 0; /* the header does not tell it */
+    }
+}
+
+static enum step_result refuse_step(struct exchange *exchange, int status, enum end_reason reason, const char *why) {
+    exchange_refuse(exchange, status, reason, why);
+    return STEP_AGAIN;
+}
+
+static enum end_reason reason_of_status(int status) {
+    return status == 403 ? END_FORBIDDEN : status == 404 ? END_NO_ORIGIN : END_ANSWERED;
+}
+
+enum step_result exchange_step_route(struct exchange *exchange) {
+    struct route_request request = {
+        .head = &exchange->request,
+        .local_address = exchange->from.local,
+        .local_port = exchange->from.local_port,
+        .scratch = exchange->worker->scratch,
+        .arena = &exchange->arena,
+    };
+    route_begin(&exchange->route, exchange->generation->host_index, &request);
+    find_real_client(exchange);
+    request.client = &exchange->from.client;
+    const struct settings *settings = &exchange->route.settings;
+    if (span_equal(exchange->request.method, SPAN_LITERAL("TRACE")) && !settings->trace_enable) {
+        return refuse_step(exchange, 405, END_BAD_REQUEST, "TRACE is refused unless TraceEnable is On");
+    }
+    if (settings->limit_request_body_bytes > 0 && exchange->request.framing == BODY_LENGTH &&
+        exchange->request.content_length > settings->limit_request_body_bytes) {
+        return refuse_step(exchange, 413, END_TOO_LARGE, "the request's body is longer than LimitRequestBody");
+    }
+    route_decide(&exchange->route, &request);
+    switch (exchange->route.action) {
+    case ROUTE_PROXY:
+        exchange->state = EXCHANGE_CONNECT;
+        return STEP_AGAIN;
+    case ROUTE_REDIRECT:
+        return exchange_answer_redirect(exchange, exchange->route.status, exchange->route.location);
+    case ROUTE_STATUS:
+        return exchange_answer(exchange, exchange->route.status, reason_of_status(exchange->route.status));
+    case ROUTE_HANDLER:
+        break; /* config/features.c lets no such handler through yet */
+    }
+    return exchange_answer(exchange, 404, END_NO_ORIGIN);
+}
+
+struct header_context exchange_header_context(struct exchange *exchange) {
+    const struct virtual_host *host = exchange->route.host;
+    return (struct header_context){
+        .arena = &exchange->arena,
+        .scratch = exchange->worker->scratch,
+        .route = &exchange->route,
+        .request = &exchange->request,
+        .client = &exchange->from.client,
+        .peer = &exchange->from.peer,
+        .peer_trusted = exchange->from.trusted,
+        .started_wall_us = exchange->started_wall_us,
+        .duration_us = (exchange->worker->now_ns - exchange->started_ns) / 1000,
+        .server_name = host->name,
+    };
+}

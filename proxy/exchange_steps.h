@@ -1,0 +1,42 @@
+/* What the files of the exchange share with each other, and with nobody else: the steps of exchange_states.def and the
+ * ways from one to the next. One worker. */
+#ifndef WEIR_PROXY_EXCHANGE_STEPS_H
+#define WEIR_PROXY_EXCHANGE_STEPS_H
+
+#include "proxy/exchange.h"
+
+enum step_result {
+    STEP_AGAIN, /* the state has changed, or the same one can go on */
+    STEP_WAIT,  /* an event is needed */
+};
+
+#define STATE(constant, step, text) enum step_result step(struct exchange *exchange);
+#include "proxy/exchange_states.def"
+#undef STATE
+
+/* Answers by itself: the ErrorDocument of the route or the built-in page. Before a head was sent only. */
+enum step_result exchange_answer(struct exchange *exchange, int status, enum end_reason reason);
+enum step_result exchange_answer_redirect(struct exchange *exchange, int status, struct span location);
+
+/* The origin failed. Before a head was sent: the next member, an answer (status) or, for an ErrorDocument, the built-in
+ * page; after it: the client's connection is cut, so that it sees an incomplete message. */
+enum step_result exchange_origin_failed(struct exchange *exchange, int status, enum end_reason reason, const char *why);
+
+/* Closes or keeps the origin's connection and uncounts the origin. Harmless without one. */
+void exchange_leave_origin(struct exchange *exchange, bool reusable);
+
+/* Moves what there is of the request's body to the origin. False when the exchange was refused because of it. */
+bool exchange_relay_request(struct exchange *exchange);
+
+/* The response is complete. */
+enum step_result exchange_finish(struct exchange *exchange, enum end_reason reason);
+
+/* For headers.h and the log. */
+struct header_context exchange_header_context(struct exchange *exchange);
+
+/* Called by origin_connection.c from the loop. */
+void exchange_origin_event(struct exchange *exchange);
+/* Runs the exchange from the loop's next turn. */
+void exchange_kick(struct exchange *exchange);
+
+#endif

@@ -1,0 +1,276 @@
+/* Field lists. Called by http1 when it has parsed a head, by headers.c and the senders of both directions, always on
+ * the worker that owns the exchange.
+ *
+ * Invariant: the bit of an id in `present` is set whenever a field of that id is in the list, so that a search for a
+ * field that is not there costs one test. FIELD_OTHER has a bit like the rest. */
+#include "proxy/fields.h"
+
+enum { FIRST_CAPACITY = 32 };
+
+static const struct span names[FIELD_ID_COUNT] = {[FIELD_OTHER] = {"", 0},
+#define X(constant, name) [FIELD_##constant] = {(name), sizeof(name) - 1},
+                                                  FIELD_NAMES(X)
+#undef X
+};
+
+static uint64_t bit(enum field_id id) {
+    return UINT64_C(1) << id;
+}
+
+/* Length and first letter tell all known names apart: at most one name is left to compare with. */
+#define KEY(length, letter) ((unsigned)(length) << 8 | (unsigned char)(letter))
+
+static enum field_id candidate(unsigned key) {
+    switch (key) {
+    case KEY(2, 't'):
+        return FIELD_TE;
+    case KEY(3, 'u'):
+        return FIELD_URI;
+    case KEY(3, 'v'):
+        return FIELD_VIA;
+    case KEY(4, 'd'):
+        return FIELD_DATE;
+    case KEY(4, 'h'):
+        return FIELD_HOST;
+    case KEY(6, 'c'):
+        return FIELD_COOKIE;
+    case KEY(6, 'e'):
+        return FIELD_EXPECT;
+    case KEY(6, 's'):
+        return FIELD_SERVER;
+    case KEY(7, 'r'):
+        return FIELD_REFERER;
+    case KEY(7, 't'):
+        return FIELD_TRAILER;
+    case KEY(7, 'u'):
+        return FIELD_UPGRADE;
+    case KEY(8, 'l'):
+        return FIELD_LOCATION;
+    case KEY(9, 'f'):
+        return FIELD_FORWARDED;
+    case KEY(9, 'x'):
+        return FIELD_X_REAL_IP;
+    case KEY(10, 'c'):
+        return FIELD_CONNECTION;
+    case KEY(10, 'k'):
+        return FIELD_KEEP_ALIVE;
+    case KEY(10, 's'):
+        return FIELD_SET_COOKIE;
+    case KEY(10, 'u'):
+        return FIELD_USER_AGENT;
+    case KEY(12, 'c'):
+        return FIELD_CONTENT_TYPE;
+    case KEY(14, 'c'):
+        return FIELD_CONTENT_LENGTH;
+    case KEY(15, 'x'):
+        return FIELD_X_FORWARDED_FOR;
+    case KEY(16, 'c'):
+        return FIELD_CONTENT_LOCATION;
+    case KEY(16, 'p'):
+        return FIELD_PROXY_CONNECTION;
+    case KEY(16, 'x'):
+        return FIELD_X_FORWARDED_HOST;
+    case KEY(17, 't'):
+        return FIELD_TRANSFER_ENCODING;
+    case KEY(17, 'x'):
+        return FIELD_X_FORWARDED_PROTO;
+    case KEY(18, 'p'):
+        return FIELD_PROXY_AUTHENTICATE;
+    case KEY(18, 'x'):
+        return FIELD_X_FORWARDED_SERVER;
+    case KEY(19, 'p'):
+        return FIELD_PROXY_AUTHORIZATION;
+    default:
+        return FIELD_OTHER;
+    }
+}
+
+enum field_id field_id_of(struct span name) {
+    if (name.len < 2 || name.len > 19) {
+        return FIELD_OTHER;
+    }
+    enum field_id id = candidate(KEY(name.len, name.ptr[0] | 0x20));
+    return id != FIELD_OTHER && span_equal_nocase(name, names[id]) ? id : FIELD_OTHER;
+}
+
+static void grow(struct field_list *list, struct arena *arena) {
+    size_t capacity = list->capacity > 0 ? list->capacity * 2 : (size_t)FIRST_CAPACITY;
+    struct field *larger = arena_alloc_raw(arena, capacity * sizeof *larger);
+    if (list->count > 0) {
+        memcpy(larger, list->fields, list->count * sizeof *larger);
+    }
+    list->fields = larger;
+    list->capacity = capacity;
+}
+
+void fields_add(struct field_list *list, struct arena *arena, struct span name, struct span value) {
+    if (list->count == list->capacity) {
+        grow(list, arena);
+    }
+    enum field_id id = field_id_of(name);
+    list->fields[list->count++] = (struct field){name, value, id};
+    list->present |= bit(id);
+}
+
+static bool is_named(const struct field *field, enum field_id id, struct span name) {
+    return field->id == id && (id != FIELD_OTHER || span_equal_nocase(field->name, name));
+}
+
+struct field *fields_find(const struct field_list *list, struct span name) {
+    enum field_id id = field_id_of(name);
+    if ((list->present & bit(id)) == 0) {
+        return NULL;
+    }
+    for (size_t i = 0; i < list->count; i++) {
+        if (is_named(&list->fields[i], id, name)) {
+            return &list->fields[i];
+        }
+    }
+    return NULL;
+}
+
+struct field *fields_find_id(const struct field_list *list, enum field_id id) {
+    if ((list->present & bit(id)) == 0) {
+        return NULL;
+    }
+    for (size_t i = 0; i < list->count; i++) {
+        if (list->fields[i].id == id) {
+            return &list->fields[i];
+        }
+    }
+    return NULL;
+}
+
+size_t fields_count_id(const struct field_list *list, enum field_id id) {
+    size_t found = 0;
+    if ((list->present & bit(id)) != 0) {
+        for (size_t i = 0; i < list->count; i++) {
+            found += list->fields[i].id == id;
+        }
+    }
+    return found;
+}
+
+void fields_remove(struct field_list *list, struct span name) {
+    enum field_id id = field_id_of(name);
+    if (id != FIELD_OTHER) {
+        fields_remove_id(list, id);
+        return;
+    }
+    if ((list->present & bit(FIELD_OTHER)) == 0) {
+        return;
+    }
+    size_t kept = 0;
+    for (size_t i = 0; i < list->count; i++) {
+        if (!is_named(&list->fields[i], FIELD_OTHER, name)) {
+            list->fields[kept++] = list->fields[i];
+        }
+    }
+    list->count = kept;
+}
+
+/* Removes every field whose id is in the mask, in one pass. */
+static void remove_ids(struct field_list *list, uint64_t mask) {
+    if ((list->present & mask) == 0) {
+        return;
+    }
+    size_t kept = 0;
+    for (size_t i = 0; i < list->count; i++) {
+        if ((bit(list->fields[i].id) & mask) == 0) {
+            list->fields[kept++] = list->fields[i];
+        }
+    }
+    list->count = kept;
+    list->present &= ~mask;
+}
+
+void fields_remove_id(struct field_list *list, enum field_id id) {
+    remove_ids(list, bit(id));
+}
+
+void fields_set(struct field_list *list, struct arena *arena, struct span name, struct span value) {
+    fields_remove(list, name);
+    fields_add(list, arena, name, value);
+}
+
+bool fields_has_token(const struct field_list *list, enum field_id id, struct span token) {
+    if ((list->present & bit(id)) == 0) {
+        return false;
+    }
+    for (size_t i = 0; i < list->count; i++) {
+        if (list->fields[i].id != id) {
+            continue;
+        }
+        struct span rest = list->fields[i].value;
+        struct span element;
+        while (span_next_element(&rest, &element)) {
+            if (span_equal_nocase(element, token)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static uint64_t hop_by_hop_ids(void) {
+    return bit(FIELD_CONNECTION) | bit(FIELD_KEEP_ALIVE) | bit(FIELD_PROXY_CONNECTION) | bit(FIELD_TE) |
+           bit(FIELD_TRAILER) | bit(FIELD_TRANSFER_ENCODING) | bit(FIELD_UPGRADE);
+}
+
+/* What a peer may name in Connection without effect, because a message means something else without it. */
+static bool is_essential(enum field_id id, struct span name) {
+    static const char *const others[] = {"authorization", "cache-control", "content-encoding", "content-range",
+                                         "range"};
+    if (id == FIELD_REFERER || id == FIELD_SERVER || id == FIELD_URI || id == FIELD_USER_AGENT) {
+        return false;
+    }
+    if (id != FIELD_OTHER) {
+        return (bit(id) & hop_by_hop_ids()) == 0;
+    }
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        if (span_equal_nocase(name, span_of(others[i]))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Options that every other message carries and that name no field worth a search. */
+static bool is_plain_option(struct span option) {
+    return span_equal_nocase(option, SPAN_LITERAL("keep-alive")) || span_equal_nocase(option, SPAN_LITERAL("close"));
+}
+
+static void remove_named_by(struct field_list *list, struct span options) {
+    struct span option;
+    while (span_next_element(&options, &option)) {
+        if (!is_plain_option(option) && !is_essential(field_id_of(option), option)) {
+            fields_remove(list, option);
+        }
+    }
+}
+
+void fields_remove_hop_by_hop(struct field_list *list) {
+    if ((list->present & bit(FIELD_CONNECTION)) != 0) {
+        /* Each Connection field is taken out before its options are, so that the search always begins anew in a list
+         * that has one of them less. */
+        struct field *connection;
+        while ((connection = fields_find_id(list, FIELD_CONNECTION)) != NULL) {
+            struct span options = connection->value;
+            size_t behind = (size_t)(list->fields + list->count - (connection + 1));
+            memmove(connection, connection + 1, behind * sizeof *connection);
+            list->count--;
+            remove_named_by(list, options);
+        }
+    }
+    remove_ids(list, hop_by_hop_ids());
+}
+
+void fields_copy(struct field_list *to, const struct field_list *from, struct arena *arena) {
+    *to = *from;
+    /* A few more places, since the copy is made to be added to. */
+    to->capacity = from->count + 8;
+    to->fields = arena_alloc_raw(arena, to->capacity * sizeof *to->fields);
+    if (from->count > 0) {
+        memcpy(to->fields, from->fields, from->count * sizeof *to->fields);
+    }
+}

@@ -1,0 +1,98 @@
+/* The field section of an HTTP message, parsed: an ordered list of name and value, with the names that weir itself acts
+ * on recognised once. Knows no wire protocol: http1 fills it, another protocol may.
+ *
+ * Everything points into the arena of the exchange (or into memory that lives as long). One worker. */
+#ifndef WEIR_PROXY_FIELDS_H
+#define WEIR_PROXY_FIELDS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "config/arena.h"
+#include "config/span.h"
+
+/* X(constant, name in lower case) */
+#define FIELD_NAMES(X)                                                                                                 \
+    X(CONNECTION, "connection")                                                                                        \
+    X(CONTENT_LENGTH, "content-length")                                                                                \
+    X(CONTENT_LOCATION, "content-location")                                                                            \
+    X(CONTENT_TYPE, "content-type")                                                                                    \
+    X(COOKIE, "cookie")                                                                                                \
+    X(DATE, "date")                                                                                                    \
+    X(EXPECT, "expect")                                                                                                \
+    X(FORWARDED, "forwarded")                                                                                          \
+    X(HOST, "host")                                                                                                    \
+    X(KEEP_ALIVE, "keep-alive")                                                                                        \
+    X(LOCATION, "location")                                                                                            \
+    X(PROXY_AUTHENTICATE, "proxy-authenticate")                                                                        \
+    X(PROXY_AUTHORIZATION, "proxy-authorization")                                                                      \
+    X(PROXY_CONNECTION, "proxy-connection")                                                                            \
+    X(REFERER, "referer")                                                                                              \
+    X(SERVER, "server")                                                                                                \
+    X(SET_COOKIE, "set-cookie")                                                                                        \
+    X(TE, "te")                                                                                                        \
+    X(TRAILER, "trailer")                                                                                              \
+    X(TRANSFER_ENCODING, "transfer-encoding")                                                                          \
+    X(UPGRADE, "upgrade")                                                                                              \
+    X(URI, "uri")                                                                                                      \
+    X(USER_AGENT, "user-agent")                                                                                        \
+    X(VIA, "via")                                                                                                      \
+    X(X_FORWARDED_FOR, "x-forwarded-for")                                                                              \
+    X(X_FORWARDED_HOST, "x-forwarded-host")                                                                            \
+    X(X_FORWARDED_PROTO, "x-forwarded-proto")                                                                          \
+    X(X_FORWARDED_SERVER, "x-forwarded-server")                                                                        \
+    X(X_REAL_IP, "x-real-ip")
+
+enum field_id {
+    FIELD_OTHER,
+#define X(constant, name) FIELD_##constant,
+    FIELD_NAMES(X)
+#undef X
+        FIELD_ID_COUNT
+};
+
+struct field {
+    struct span name;  /* as it was written */
+    struct span value; /* trimmed; no control characters */
+    enum field_id id;
+};
+
+struct field_list {
+    struct field *fields; /* in the arena; grows by doubling */
+    size_t count;
+    size_t capacity;
+    uint64_t present; /* a bit (1 << id) for each id that may be in the list; never clear when one is */
+};
+
+/* FIELD_OTHER for a name that weir does not act on. Case-insensitive. */
+enum field_id field_id_of(struct span name);
+
+/* Appends; the spans must live as long as the arena. */
+void fields_add(struct field_list *list, struct arena *arena, struct span name, struct span value);
+
+/* The first such field, NULL for none. The id forms need no comparison of text. */
+struct field *fields_find(const struct field_list *list, struct span name);
+struct field *fields_find_id(const struct field_list *list, enum field_id id);
+size_t fields_count_id(const struct field_list *list, enum field_id id);
+
+/* Removes every field of that name or id; the order of the others stays. */
+void fields_remove(struct field_list *list, struct span name);
+void fields_remove_id(struct field_list *list, enum field_id id);
+
+/* Removes every field of that name and appends one. */
+void fields_set(struct field_list *list, struct arena *arena, struct span name, struct span value);
+
+/* Whether a comma-separated list in any field of that id has the token (case-insensitive, whole element). */
+bool fields_has_token(const struct field_list *list, enum field_id id, struct span token);
+
+/* Removes what belongs to one connection alone (RFC 9110, 7.6.1): Connection and the fields that it names, Keep-Alive,
+ * Proxy-Connection, TE, Trailer, Transfer-Encoding and Upgrade. Proxy-Authenticate and Proxy-Authorization stay: weir
+ * never asks for them itself, so they go end to end through it. A Connection field that names what a message cannot
+ * lose without changing its meaning (Host, Content-Length, Cookie, Authorization, X-Forwarded-For …) is not obeyed. */
+void fields_remove_hop_by_hop(struct field_list *list);
+
+/* A copy with its own array; names and values are shared. */
+void fields_copy(struct field_list *to, const struct field_list *from, struct arena *arena);
+
+#endif

@@ -1,0 +1,41 @@
+/* One loaded configuration made ready to serve: the config with what belongs to it at run time.
+ *
+ * Built by the housekeeping thread, constant afterwards, counted. Each worker holds one reference to the generation it
+ * gives to new requests, each exchange one to its own. The last reference may be dropped on any thread; the freeing
+ * itself is done on the housekeeping thread, where it was mailed to. */
+#ifndef WEIR_PROXY_GENERATION_H
+#define WEIR_PROXY_GENERATION_H
+
+#include <stdatomic.h>
+
+#include "config/config.h"
+#include "proxy/access_log.h"
+#include "proxy/log_writer.h"
+#include "proxy/origin_state.h"
+
+struct process; /* process.h */
+
+struct host_log { /* one CustomLog of a host, ready to be written */
+    const struct access_log_format *format;
+    struct log_file *file;
+};
+
+struct host_runtime { /* by host->index */
+    const struct host_log *logs;
+    size_t log_count;
+};
+
+struct generation {
+    atomic_size_t references;
+    uint64_t number; /* from 1 */
+    struct config *config;
+    struct origins *origins;
+    struct host_index *host_index; /* host_index.h: names to hosts */
+    const struct host_runtime *hosts;
+    struct process *process;
+};
+
+struct generation *generation_ref(struct generation *generation); /* any thread */
+void generation_unref(struct generation **generation);            /* any thread; nulls the pointer */
+
+#endif

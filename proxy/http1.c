@@ -1,0 +1,355 @@
+/* HTTP/1.x towards the client. Called by client.c for what comes from the client and by the exchange through
+ * http1_operations; worker's thread. Nothing here runs the exchange except http1_run(), which goes through client.c. */
+#include "proxy/http1.h"
+
+#include <stdlib.h>
+
+#include "proxy/client_work.h"
+#include "proxy/generation.h"
+#include "proxy/http_chunk.h"
+#include "proxy/http_head.h"
+#include "proxy/worker.h"
+
+enum { READS_A_RUN = 8, SPARES_MAX = 64 };
+
+/* --- the downstream's operations ---------------------------------------------------------------------------------- */
+
+/* Decodes what is there; reads once more when that is used up and more may be waiting. */
+static enum body_status read_body(void *downstream, struct span *data, struct http_problem *problem) {
+    struct http1_session *session = downstream;
+    struct stream *stream = &session->client->stream;
+    for (;;) {
+        size_t skip = 0;
+        enum body_status status = body_decode(&session->body, buffer_content(&stream->in),
+                                              stream->eof || stream->broken, &skip, data, problem);
+        buffer_consume(&stream->in, skip);
+        session->bytes_in += skip;
+        bool may_read = status == BODY_MORE && !stream->read_short && !stream->eof && !stream->broken;
+        if (!may_read || session->reads++ >= READS_A_RUN || stream_fill(stream) == STREAM_BLOCKED) {
+            return status;
+        }
+    }
+}
+
+static void use_body(void *downstream, size_t bytes) {
+    struct http1_session *session = downstream;
+    body_decoder_used(&session->body, bytes);
+    buffer_consume(&session->client->stream.in, bytes);
+    session->bytes_in += bytes;
+}
+
+static const struct field_list *trailers(void *downstream) {
+    struct http1_session *session = downstream;
+    return &session->body.trailers;
+}
+
+static void send_interim(void *downstream, const struct response_head *response) {
+    struct http1_session *session = downstream;
+    const struct http_wire wire = {.framing = BODY_NONE};
+    session->body_since_ns = session->exchange.worker->now_ns;
+    stream_lead(&session->client->stream, http_write_response(&session->exchange.arena, response, &wire));
+}
+
+/* RFC 9112, 9.3, and what the configuration says. */
+static bool decide_keep(const struct http1_session *session) {
+    const struct exchange *exchange = &session->exchange;
+    const struct settings *settings = &exchange->route.settings;
+    unsigned maximum = settings->max_keepalive_requests;
+    return exchange->request.keep_alive && settings->keepalive && !exchange->close_after &&
+           !exchange->worker->draining && (maximum == 0 || session->client->requests < maximum);
+}
+
+static void send_head(void *downstream, const struct response_head *response) {
+    struct http1_session *session = downstream;
+    const struct exchange *exchange = &session->exchange;
+    struct http_wire wire = {.framing = response->framing, .content_length = response->content_length};
+    session->keep = decide_keep(session);
+    if (wire.framing == BODY_CHUNKED || wire.framing == BODY_UNTIL_CLOSE) {
+        session->chunked = exchange->request.minor_version > 0;
+        wire.framing = session->chunked ? BODY_CHUNKED : BODY_UNTIL_CLOSE;
+        session->until_close = !session->chunked;
+        session->keep &= session->chunked;
+    }
+    wire.close = !session->keep;
+    wire.keep_alive = session->keep && exchange->request.minor_version == 0;
+    stream_lead(&session->client->stream, http_write_response(&session->exchange.arena, response, &wire));
+}
+
+static void send_switch(void *downstream, const struct response_head *response) {
+    struct http1_session *session = downstream;
+    const struct http_wire wire = {.framing = BODY_NONE, .upgrade = true};
+    session->raw = true;
+    session->keep = false;
+    body_decoder_start(&session->body, BODY_UNTIL_CLOSE, 0, &session->exchange.arena);
+    stream_lead(&session->client->stream, http_write_response(&session->exchange.arena, response, &wire));
+}
+
+static size_t send_body(void *downstream, struct span data) {
+    struct http1_session *session = downstream;
+    struct stream *stream = &session->client->stream;
+    if (stream->write_blocked || stream->unwritable) {
+        return 0;
+    }
+    return session->chunked ? http_send_chunk(stream, data) : stream_send(stream, data);
+}
+
+static struct stream *raw_stream(void *downstream) {
+    struct http1_session *session = downstream;
+    struct stream *stream = &session->client->stream;
+    return !session->chunked && !stream->unwritable && stream_flush(stream) ? stream : NULL;
+}
+
+static void send_end(void *downstream, const struct field_list *response_trailers) {
+    struct http1_session *session = downstream;
+    if (session->chunked) {
+        http_send_last_chunk(&session->client->stream, &session->exchange.arena, response_trailers);
+    }
+}
+
+static void send_shutdown(void *downstream) {
+    struct http1_session *session = downstream;
+    stream_shutdown(&session->client->stream);
+}
+
+static bool flush(void *downstream) {
+    struct http1_session *session = downstream;
+    return stream_flush(&session->client->stream);
+}
+
+static bool is_broken(void *downstream) {
+    struct http1_session *session = downstream;
+    return session->client->stream.unwritable;
+}
+
+static uint64_t bytes_out(void *downstream) {
+    struct http1_session *session = downstream;
+    return session->client->stream.bytes_out - session->bytes_out_before;
+}
+
+static uint64_t bytes_in(void *downstream) {
+    struct http1_session *session = downstream;
+    return session->bytes_in;
+}
+
+static void http1_run(void *downstream) {
+    struct http1_session *session = downstream;
+    client_work(session->client);
+}
+
+static const struct downstream_operations http1_operations = {
+    .read_body = read_body,
+    .use_body = use_body,
+    .trailers = trailers,
+    .send_interim = send_interim,
+    .send_head = send_head,
+    .send_body = send_body,
+    .raw_stream = raw_stream,
+    .send_end = send_end,
+    .send_switch = send_switch,
+    .send_shutdown = send_shutdown,
+    .flush = flush,
+    .is_broken = is_broken,
+    .bytes_out = bytes_out,
+    .bytes_in = bytes_in,
+    .run = http1_run,
+};
+
+/* --- the session ----------------------------------------------------------------------------------------------------
+ */
+
+void http1_begin(struct client *client) {
+    struct worker *worker = client->stream.worker;
+    struct http1_session *session = worker->spare_sessions;
+    if (session != NULL) {
+        worker->spare_sessions = session->next_spare;
+        worker->spare_session_count--;
+    } else {
+        session = must_malloc(sizeof *session);
+    }
+    memset(session, 0, offsetof(struct http1_session, arena_block));
+    session->client = client;
+    session->bytes_out_before = client->stream.bytes_out;
+    client->session = session;
+    exchange_begin(&session->exchange, worker, &http1_operations, session, session->arena_block,
+                   sizeof session->arena_block, &client->from);
+    session->exchange.keepalive_number = client->requests;
+}
+
+static enum http1_ending ending_of(const struct http1_session *session) {
+    const struct exchange *exchange = &session->exchange;
+    const struct stream *stream = &session->client->stream;
+    if (!exchange_is_done(exchange) || exchange->aborted || stream->broken || stream->unwritable) {
+        return session->until_close && exchange->aborted ? HTTP1_RESET : HTTP1_CUT;
+    }
+    bool all_read = body_decoder_done(&session->body);
+    if (session->keep && all_read && !exchange->close_after) {
+        return HTTP1_KEEP;
+    }
+    bool silent = all_read && !exchange->close_after && buffer_length(&stream->in) == 0;
+    return silent || stream->eof ? HTTP1_CLOSE : HTTP1_LINGER;
+}
+
+enum http1_ending http1_end(struct client *client) {
+    struct http1_session *session = client->session;
+    struct worker *worker = client->stream.worker;
+    struct exchange *exchange = &session->exchange;
+    enum http1_ending ending = ending_of(session);
+    client->idle_timeout_ns = exchange->route.settings.keepalive_timeout_ns;
+    exchange_end(exchange, exchange_is_done(exchange));
+    client->session = NULL;
+    client->stream.lead = SPAN_NONE; /* it pointed into the arena */
+    if (worker->spare_session_count >= SPARES_MAX) {
+        free(session);
+    } else {
+        session->next_spare = worker->spare_sessions;
+        worker->spare_sessions = session;
+        worker->spare_session_count++;
+    }
+    return ending;
+}
+
+void http1_free_spares(struct worker *worker) {
+    while (worker->spare_sessions != NULL) {
+        struct http1_session *session = worker->spare_sessions;
+        worker->spare_sessions = session->next_spare;
+        free(session);
+    }
+    worker->spare_session_count = 0;
+}
+
+/* An empty line or two before a request are skipped (RFC 9112, 2.2). True when something else has come. */
+static bool skip_empty_lines(struct http1_session *session, bool bare_line_feed) {
+    struct buffer *in = &session->client->stream.in;
+    while (session->scan.scanned == 0 && buffer_length(in) > 0) {
+        const char *bytes = in->bytes + in->start;
+        if (bytes[0] == '\r' && buffer_length(in) > 1 && bytes[1] == '\n') {
+            buffer_consume(in, 2);
+        } else if (bytes[0] == '\n' && bare_line_feed) {
+            buffer_consume(in, 1);
+        } else {
+            return bytes[0] != '\r' || buffer_length(in) > 1;
+        }
+    }
+    return buffer_length(in) > 0;
+}
+
+static struct http_limits limits_of(const struct settings *settings) {
+    return (struct http_limits){
+        .line_bytes = settings->limit_request_line,
+        .field_count = settings->limit_request_fields,
+        .field_bytes = settings->limit_request_field_size,
+        .bare_line_feed = settings->unsafe_protocol,
+    };
+}
+
+static enum http1_head refuse_head(struct http1_session *session, const struct http_problem *problem) {
+    bool too_large = problem->status == 414 || problem->status == 431;
+    exchange_refuse(&session->exchange, problem->status, too_large ? END_TOO_LARGE : END_BAD_REQUEST, problem->text);
+    return HTTP1_HEAD_STARTED;
+}
+
+/* The default host's limits held so far; those of the host that was asked for hold too (Apache: the values of the
+ * name-based host are used as soon as it is known). */
+static enum http1_head start_request(struct http1_session *session, size_t length, const struct http_limits *limits) {
+    struct client *client = session->client;
+    struct exchange *exchange = &session->exchange;
+    struct span head = {client->stream.in.bytes + client->stream.in.start, length};
+    struct http_problem problem;
+    bool good = http_parse_request(head, limits, client->from.https, &exchange->arena, &exchange->request,
+                                   &exchange->request_line, &problem);
+    buffer_consume(&client->stream.in, length);
+    session->bytes_in = length;
+    session->body_since_ns = exchange->worker->now_ns;
+    body_decoder_start(&session->body, good ? exchange->request.framing : BODY_NONE, exchange->request.content_length,
+                       &exchange->arena);
+    if (!good) {
+        return refuse_head(session, &problem);
+    }
+    if (exchange->request.framing == BODY_CHUNKED) {
+        exchange->request.content_length = 0; /* counted up as it is sent on, for LimitRequestBody */
+    }
+    exchange_start(exchange);
+    return HTTP1_HEAD_STARTED;
+}
+
+enum http1_head http1_read_head(struct http1_session *session) {
+    struct client *client = session->client;
+    struct stream *stream = &client->stream;
+    const struct http_limits limits = limits_of(&session->exchange.route.settings);
+    if (!session->head_begun && skip_empty_lines(session, limits.bare_line_feed)) {
+        session->head_begun = true;
+        client->requests++;
+        if (!http_is_token_byte((unsigned char)stream->in.bytes[stream->in.start])) {
+            return refuse_head(session, &(struct http_problem){400, "the first byte begins no method"});
+        }
+    }
+    size_t length = 0;
+    struct http_problem problem;
+    switch (session->head_begun
+                ? http_scan_head(&session->scan, buffer_content(&stream->in), &limits, &length, &problem)
+                : HEAD_INCOMPLETE) {
+    case HEAD_COMPLETE:
+        return start_request(session, length, &limits);
+    case HEAD_REFUSED:
+        return refuse_head(session, &problem);
+    case HEAD_INCOMPLETE:
+        break;
+    }
+    if (stream->eof || stream->broken) {
+        return HTTP1_HEAD_ENDED;
+    }
+    if (stream->in.start == 0 && stream->in.bytes != NULL && buffer_room(&stream->in) == 0 &&
+        !buffer_grow(&stream->in, &stream->worker->buffers)) {
+        return refuse_head(session, &(struct http_problem){431, "the request's head is longer than 64 KiB"});
+    }
+    return HTTP1_HEAD_MORE;
+}
+
+/* --- time ------------------------------------------------------------------------------------------------------------
+ */
+
+/* mod_reqtimeout: so long at first, a second more for each min_rate bytes, never longer than the maximum. */
+static int64_t read_deadline_ns(const struct read_timeout *timeout, int64_t since_ns, uint64_t bytes) {
+    if (timeout->initial_ns == 0) {
+        return 0;
+    }
+    int64_t allowed_ns = timeout->initial_ns;
+    if (timeout->min_rate_per_s > 0) {
+        uint64_t seconds = bytes / timeout->min_rate_per_s;
+        allowed_ns += (int64_t)(seconds < 1000000 ? seconds : 1000000) * INT64_C(1000000000);
+        if (timeout->maximum_ns > 0 && allowed_ns > timeout->maximum_ns) {
+            allowed_ns = timeout->maximum_ns;
+        }
+    }
+    return since_ns + allowed_ns;
+}
+
+int64_t http1_deadline_ns(const struct http1_session *session) {
+    const struct client *client = session->client;
+    const struct exchange *exchange = &session->exchange;
+    const struct settings *settings = &exchange->route.settings;
+    if (client->phase == CLIENT_HEAD) {
+        return read_deadline_ns(&settings->read_header, client->since_ns, buffer_length(&client->stream.in));
+    }
+    if (client->stream.write_blocked && settings->timeout_ns > 0) {
+        return client->written_ns + settings->timeout_ns;
+    }
+    if (exchange->waiting_body && !session->raw && !exchange_awaits_continue(exchange)) {
+        return read_deadline_ns(&settings->read_body, session->body_since_ns, session->body.data_bytes);
+    }
+    return 0;
+}
+
+void http1_expired(struct http1_session *session) {
+    struct client *client = session->client;
+    if (client->phase == CLIENT_HEAD) {
+        exchange_refuse(&session->exchange, 408, END_REQUEST_TIMEOUT,
+                        "the request's head took longer than RequestReadTimeout");
+        client->phase = CLIENT_EXCHANGE;
+    } else if (client->stream.write_blocked) {
+        exchange_abort(&session->exchange, END_CLIENT_TIMEOUT);
+    } else {
+        exchange_refuse(&session->exchange, 408, END_REQUEST_TIMEOUT,
+                        "the request's body took longer than RequestReadTimeout");
+    }
+}

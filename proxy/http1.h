@@ -1,0 +1,58 @@
+/* HTTP/1.x on a client's connection: heads in, heads out, framing. One of the protocols that can be an exchange's
+ * downstream. One worker. */
+#ifndef WEIR_PROXY_HTTP1_H
+#define WEIR_PROXY_HTTP1_H
+
+#include <stdbool.h>
+
+#include "proxy/client_connection.h"
+
+struct worker;
+
+/* Memory of one request in service; kept by the worker for the next one. */
+struct http1_session {
+    struct http1_session *next_spare;
+    struct client *client;
+    struct exchange exchange;
+    struct head_scan scan;
+    struct body_decoder body;
+    int64_t body_since_ns;     /* when the body's time began: with the head, or with the 100 that asked for it */
+    uint64_t bytes_out_before; /* stream.bytes_out when the request began */
+    uint64_t bytes_in;         /* of this request: head, framing and body */
+    unsigned reads;            /* in this run */
+    bool head_begun;           /* a byte of the request has come */
+    bool keep;                 /* the connection is kept after this exchange, as the response said */
+    bool chunked;              /* the response's body is chunked */
+    bool until_close;          /* the response's body ends with the connection */
+    bool raw;                  /* a tunnel */
+    _Alignas(max_align_t) char arena_block[4096];
+};
+
+enum http1_head {
+    HTTP1_HEAD_MORE,
+    HTTP1_HEAD_STARTED, /* the exchange is to be run: the request, or the refusal of one */
+    HTTP1_HEAD_ENDED,   /* the client ended before a request did */
+};
+
+/* Gets a session and begins its exchange. */
+void http1_begin(struct client *client);
+/* Looks for a whole head in the client's buffer. */
+enum http1_head http1_read_head(struct http1_session *session);
+enum http1_ending {
+    HTTP1_KEEP,   /* another request may follow on the connection */
+    HTTP1_CLOSE,  /* all is said and read: close */
+    HTTP1_LINGER, /* all is said, but the client may still be sending */
+    HTTP1_CUT,    /* the response is incomplete: close at once */
+    HTTP1_RESET,  /* the same, and only a reset tells the client: the body ends with the connection */
+};
+/* Ends the exchange, which must be done (or never have begun), and gives the session back. */
+enum http1_ending http1_end(struct client *client);
+
+/* When the time for what is being waited for is up; 0: no time runs. */
+int64_t http1_deadline_ns(const struct http1_session *session);
+/* It is up. */
+void http1_expired(struct http1_session *session);
+
+void http1_free_spares(struct worker *worker);
+
+#endif

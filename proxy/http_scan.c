@@ -1,0 +1,98 @@
+/* Finding the end of a head, and the classes of bytes. Called by http1.c and origin_connection.c for each read; pure.
+ * Always true: scan->line_start <= scan->scanned <= bytes.len. */
+#include <string.h>
+
+#include "proxy/http_fields.h"
+
+/* tchar of RFC 9110, 5.6.2, a bit a byte. */
+static const uint64_t token_bytes[4] = {
+    /* ! # $ % & ' * + - . 0-9 */ UINT64_C(0x03ff6cfa00000000),
+    /* A-Z ^ _ ` a-z | ~ */ UINT64_C(0x57ffffffc7fffffe),
+    0,
+    0,
+};
+
+bool http_is_token_byte(unsigned char byte) {
+    return (token_bytes[byte >> 6] >> (byte & 63) & 1) != 0;
+}
+
+bool http_is_token(struct span text) {
+    for (size_t i = 0; i < text.len; i++) {
+        if (!http_is_token_byte((unsigned char)text.ptr[i])) {
+            return false;
+        }
+    }
+    return text.len > 0;
+}
+
+bool http_is_field_text(struct span text) {
+    unsigned bad = 0;
+    for (size_t i = 0; i < text.len; i++) { /* without a branch, so that the compiler takes many bytes at once */
+        unsigned char byte = (unsigned char)text.ptr[i];
+        bad |= (unsigned)((byte < 0x20) & (byte != '\t')) | (unsigned)(byte == 0x7f);
+    }
+    return bad == 0;
+}
+
+static bool refuse(struct http_problem *problem, int status, const char *text) {
+    *problem = (struct http_problem){status, text};
+    return false;
+}
+
+/* Is the line, finished or not, within the limits? bytes counts what there is of it, without its end. */
+static bool check_line_length(const struct head_scan *scan, size_t bytes, const struct http_limits *limits,
+                              struct http_problem *problem) {
+    if (scan->lines == 0) {
+        return limits->line_bytes == 0 || bytes <= limits->line_bytes ||
+               refuse(problem, 414, "the request line is longer than LimitRequestLine");
+    }
+    return limits->field_bytes == 0 || bytes <= limits->field_bytes ||
+           refuse(problem, 431, "a field is longer than LimitRequestFieldSize");
+}
+
+static bool check_line(const struct head_scan *scan, bool has_return, size_t bytes, const struct http_limits *limits,
+                       struct http_problem *problem) {
+    /* The length first, because that of a line without its end is checked too: the pieces must make no difference. */
+    if (!check_line_length(scan, bytes, limits, problem)) {
+        return false;
+    }
+    if (!has_return && !limits->bare_line_feed) {
+        return refuse(problem, 400, "a line ends in a bare line feed");
+    }
+    if (scan->lines > 0 && bytes > 0 && limits->field_count > 0 && scan->lines > limits->field_count) {
+        return refuse(problem, 431, "more fields than LimitRequestFields");
+    }
+    return true;
+}
+
+enum head_scan_result http_scan_head(struct head_scan *scan, struct span bytes, const struct http_limits *limits,
+                                     size_t *length, struct http_problem *problem) {
+    while (scan->scanned < bytes.len) {
+        const char *from = bytes.ptr + scan->scanned;
+        const char *feed = memchr(from, '\n', bytes.len - scan->scanned);
+        if (feed == NULL) {
+            scan->scanned = bytes.len;
+            break;
+        }
+        size_t end = (size_t)(feed - bytes.ptr);
+        bool has_return = end > scan->line_start && bytes.ptr[end - 1] == '\r';
+        size_t line_bytes = end - scan->line_start - (has_return ? 1 : 0);
+        if (!check_line(scan, has_return, line_bytes, limits, problem)) {
+            return HEAD_REFUSED;
+        }
+        scan->scanned = scan->line_start = end + 1;
+        scan->lines++;
+        if (line_bytes == 0) {
+            *length = scan->line_start;
+            return HEAD_COMPLETE;
+        }
+    }
+    if (scan->line_start < bytes.len) {
+        size_t unfinished = bytes.len - scan->line_start;
+        unfinished -= bytes.ptr[bytes.len - 1] == '\r' ? 1 : 0;
+        if (!check_line_length(scan, unfinished, limits, problem)) {
+            return HEAD_REFUSED;
+        }
+    }
+    return HEAD_INCOMPLETE;
+}

@@ -1,0 +1,78 @@
+/* What may stand in a request's target and in Host. Called by http_request.c and route's tests; pure. */
+#include "config/ipaddr.h"
+#include "proxy/http_head.h"
+
+static bool is_hex(char byte) {
+    return (byte >= '0' && byte <= '9') || (byte >= 'a' && byte <= 'f') || (byte >= 'A' && byte <= 'F');
+}
+
+static bool is_alphanumeric(char byte) {
+    return (byte >= '0' && byte <= '9') || (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z');
+}
+
+/* Refused everywhere in a target: controls, space, 8-bit, '#', and the ones that RFC 3986 leaves out. The back quote is
+ * left out there too, but browsers send it raw in queries. */
+static bool is_target_byte(char byte) {
+    unsigned char value = (unsigned char)byte;
+    return value > 0x20 && value < 0x7f && strchr("|{}\"\\^<>#", byte) == NULL;
+}
+
+bool http_is_path_and_query(struct span text) {
+    bool in_query = false;
+    for (size_t i = 0; i < text.len; i++) {
+        char byte = text.ptr[i];
+        if (!is_target_byte(byte)) {
+            return false;
+        }
+        if (byte == '?') {
+            in_query = true;
+        } else if (byte == '%' && !in_query) {
+            bool whole = i + 2 < text.len && is_hex(text.ptr[i + 1]) && is_hex(text.ptr[i + 2]);
+            if (!whole || (text.ptr[i + 1] == '0' && text.ptr[i + 2] == '0')) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+static bool is_port(struct span text) {
+    unsigned value = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.ptr[i] < '0' || text.ptr[i] > '9' || value > 65535) {
+            return false;
+        }
+        value = value * 10 + (unsigned)(text.ptr[i] - '0');
+    }
+    return value <= 65535;
+}
+
+/* reg-name of RFC 3986, 3.2.2, of which a browser sends letters, digits, '-', '.' and '_'; sub-delims and escapes are
+ * left out, as Apache's strict check does. */
+static bool is_name(struct span text) {
+    for (size_t i = 0; i < text.len; i++) {
+        char byte = text.ptr[i];
+        bool dot_first = byte == '.' && (i == 0 || text.ptr[i - 1] == '.');
+        if (dot_first || (!is_alphanumeric(byte) && byte != '-' && byte != '.' && byte != '_')) {
+            return false;
+        }
+    }
+    return text.len > 0 && text.len <= 255;
+}
+
+bool http_is_host(struct span text) {
+    if (text.len > 0 && text.ptr[0] == '[') {
+        const char *close = memchr(text.ptr, ']', text.len);
+        if (close == NULL) {
+            return false;
+        }
+        struct ip_address address;
+        struct span inside = {text.ptr + 1, (size_t)(close - text.ptr) - 1};
+        struct span after = span_skip(text, inside.len + 2);
+        return memchr(inside.ptr, ':', inside.len) != NULL && ip_address_parse(inside, &address) &&
+               (after.len == 0 || (after.ptr[0] == ':' && is_port(span_skip(after, 1))));
+    }
+    const char *colon = memchr(text.ptr != NULL ? text.ptr : "", ':', text.len);
+    struct span name = {text.ptr, colon != NULL ? (size_t)(colon - text.ptr) : text.len};
+    return is_name(name) && (colon == NULL || is_port(span_skip(text, name.len + 1)));
+}

@@ -1,0 +1,88 @@
+/* Heads as bytes: one measuring pass, one writing pass into the arena. Called by http1.c for responses and by
+ * exchange_origin.c for requests; pure. Only parsed values are written, so nothing that was not understood gets out. */
+#include <stdio.h>
+
+#include "proxy/http_head.h"
+
+struct pen {
+    char *at;
+};
+
+static void put(struct pen *pen, struct span text) {
+    if (text.len > 0) {
+        memcpy(pen->at, text.ptr, text.len);
+        pen->at += text.len;
+    }
+}
+
+static size_t fields_length(const struct field_list *fields) {
+    size_t length = 0;
+    for (size_t i = 0; i < fields->count; i++) {
+        length += fields->fields[i].name.len + fields->fields[i].value.len + 4;
+    }
+    return length;
+}
+
+static void put_field(struct pen *pen, struct span name, struct span value) {
+    put(pen, name);
+    put(pen, SPAN_LITERAL(": "));
+    put(pen, value);
+    put(pen, SPAN_LITERAL("\r\n"));
+}
+
+static void put_fields(struct pen *pen, const struct field_list *fields) {
+    for (size_t i = 0; i < fields->count; i++) {
+        put_field(pen, fields->fields[i].name, fields->fields[i].value);
+    }
+}
+
+/* The most that put_wire() can write. */
+enum { WIRE_BYTES_MAX = 128 };
+
+static void put_wire(struct pen *pen, const struct http_wire *wire) {
+    if (wire->framing == BODY_LENGTH) {
+        char digits[24];
+        int length = snprintf(digits, sizeof digits, "%llu", (unsigned long long)wire->content_length);
+        put_field(pen, SPAN_LITERAL("Content-Length"), (struct span){digits, (size_t)length});
+    } else if (wire->framing == BODY_CHUNKED) {
+        put(pen, SPAN_LITERAL("Transfer-Encoding: chunked\r\n"));
+    }
+    if (wire->upgrade) {
+        put(pen, SPAN_LITERAL("Upgrade: websocket\r\nConnection: Upgrade\r\n"));
+    } else if (wire->close) {
+        put(pen, SPAN_LITERAL("Connection: close\r\n"));
+    } else if (wire->keep_alive) {
+        put(pen, SPAN_LITERAL("Connection: keep-alive\r\n"));
+    }
+    put(pen, SPAN_LITERAL("\r\n"));
+}
+
+struct span http_write_request(struct arena *arena, const struct request_head *request, struct span target,
+                               const struct field_list *fields, const struct http_wire *wire) {
+    size_t bound = request->method.len + target.len + 16 + fields_length(fields) + WIRE_BYTES_MAX;
+    char *start = arena_alloc_raw(arena, bound);
+    struct pen pen = {start};
+    put(&pen, request->method);
+    put(&pen, SPAN_LITERAL(" "));
+    put(&pen, target);
+    put(&pen, SPAN_LITERAL(" HTTP/1.1\r\n"));
+    put_fields(&pen, fields);
+    put_wire(&pen, wire);
+    return (struct span){start, (size_t)(pen.at - start)};
+}
+
+struct span http_write_response(struct arena *arena, const struct response_head *response,
+                                const struct http_wire *wire) {
+    size_t bound = 32 + response->reason.len + fields_length(&response->fields) + WIRE_BYTES_MAX;
+    char *start = arena_alloc_raw(arena, bound);
+    struct pen pen = {start};
+    char digits[4] = {(char)('0' + response->status / 100 % 10), (char)('0' + response->status / 10 % 10),
+                      (char)('0' + response->status % 10), ' '};
+    put(&pen, SPAN_LITERAL("HTTP/1.1 "));
+    put(&pen, (struct span){digits, sizeof digits});
+    put(&pen, response->reason);
+    put(&pen, SPAN_LITERAL("\r\n"));
+    put_fields(&pen, &response->fields);
+    put_wire(&pen, wire);
+    return (struct span){start, (size_t)(pen.at - start)};
+}

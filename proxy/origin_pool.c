@@ -1,0 +1,294 @@
+/* Origin connections of one worker. Called by the exchange's steps; its own events come from the loop.
+ * Always true: entry->open counts connecting, busy and idle connections; idle ones hold no buffers. */
+#include "proxy/origin_pool.h"
+
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "proxy/exchange_steps.h"
+#include "proxy/origin_state.h"
+#include "proxy/worker.h"
+
+enum { IDLE_MAX = 512, IDLE_SECONDS = 60, FORGET_MAX = 64 };
+
+struct origin_pool_entry {
+    struct origin_pool_entry *next;
+    struct origin_pool *pool;
+    char *name;
+    struct origin_connection idle; /* head of a ring; newest first */
+    size_t idle_count;
+    size_t open;
+    struct exchange *first_waiter, *last_waiter; /* for max= */
+};
+
+struct origin_pool {
+    struct worker *worker;
+    struct origin_pool_entry *entries;
+    size_t entry_count;
+};
+
+static void on_event(struct stream *stream, int events);
+static void on_idle_expired(struct deadline *deadline);
+
+struct origin_pool *origin_pool_new(struct worker *worker) {
+    struct origin_pool *pool = must_calloc(1, sizeof *pool);
+    pool->worker = worker;
+    return pool;
+}
+
+static void close_connection(struct origin_connection *connection);
+
+void origin_pool_free(struct origin_pool **pool_pointer) {
+    struct origin_pool *pool = *pool_pointer;
+    *pool_pointer = NULL;
+    while (pool->entries != NULL) {
+        struct origin_pool_entry *entry = pool->entries;
+        pool->entries = entry->next;
+        while (entry->idle.next != &entry->idle) {
+            close_connection(entry->idle.next);
+        }
+        free(entry->name);
+        free(entry);
+    }
+    free(pool);
+}
+
+/* An entry that nothing refers to any more goes when many have gathered: names come and go with reloads. */
+static void forget_unused(struct origin_pool *pool) {
+    for (struct origin_pool_entry **link = &pool->entries; *link != NULL;) {
+        struct origin_pool_entry *entry = *link;
+        if (entry->open > 0 || entry->first_waiter != NULL) {
+            link = &entry->next;
+            continue;
+        }
+        *link = entry->next;
+        pool->entry_count--;
+        free(entry->name);
+        free(entry);
+    }
+}
+
+static struct origin_pool_entry *find_entry(struct origin_pool *pool, const char *name) {
+    struct origin_pool_entry **link = &pool->entries;
+    for (; *link != NULL; link = &(*link)->next) {
+        struct origin_pool_entry *entry = *link;
+        if (strcmp(entry->name, name) == 0) {
+            *link = entry->next; /* to the front: the busy ones are found first */
+            entry->next = pool->entries;
+            pool->entries = entry;
+            return entry;
+        }
+    }
+    if (pool->entry_count >= FORGET_MAX) {
+        forget_unused(pool);
+    }
+    struct origin_pool_entry *entry = must_calloc(1, sizeof *entry);
+    entry->pool = pool;
+    entry->name = must_malloc(strlen(name) + 1);
+    memcpy(entry->name, name, strlen(name) + 1);
+    entry->idle.next = entry->idle.previous = &entry->idle;
+    entry->next = pool->entries;
+    pool->entries = entry;
+    pool->entry_count++;
+    return entry;
+}
+
+static void leave_idle(struct origin_connection *connection) {
+    struct worker *worker = connection->stream.worker;
+    connection->next->previous = connection->previous;
+    connection->previous->next = connection->next;
+    connection->next = connection->previous = NULL;
+    connection->entry->idle_count--;
+    deadline_cancel(&worker->deadlines, &connection->deadline);
+    counters_subtract(&worker->counters, COUNTER_ORIGIN_CONNECTIONS_IDLE, 1);
+}
+
+static void wake_waiter(struct origin_pool_entry *entry) {
+    struct exchange *exchange = entry->first_waiter;
+    if (exchange != NULL) {
+        origin_pool_cancel_wait(entry->pool, exchange);
+        exchange_kick(exchange);
+    }
+}
+
+static void close_connection(struct origin_connection *connection) {
+    struct origin_pool_entry *entry = connection->entry;
+    if (connection->next != NULL) {
+        leave_idle(connection);
+    }
+    stream_close(&connection->stream);
+    entry->open--;
+    free(connection);
+    wake_waiter(entry);
+}
+
+static struct origin_connection *new_connection(struct origin_pool_entry *entry, struct exchange *exchange) {
+    union socket_address address;
+    socklen_t length;
+    if (!origin_address(exchange->runtime, exchange->address_attempt, &address, &length)) {
+        errno = EHOSTUNREACH;
+        return NULL;
+    }
+    int fd = socket(address.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0) {
+        return NULL;
+    }
+    int on = 1;
+    if (address.any.sa_family != AF_UNIX) {
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+        if (exchange->origin->keepalive) {
+            setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+        }
+    }
+    int result = connect(fd, &address.any, length);
+    if (result != 0 && errno != EINPROGRESS) {
+        int error = errno;
+        close(fd);
+        errno = error;
+        return NULL;
+    }
+    struct origin_connection *connection = must_calloc(1, sizeof *connection);
+    stream_open(&connection->stream, entry->pool->worker, fd, on_event);
+    connection->entry = entry;
+    connection->connecting = result != 0;
+    connection->deadline.expired = on_idle_expired;
+    entry->open++;
+    counters_add(&entry->pool->worker->counters, COUNTER_ORIGIN_CONNECTIONS, 1);
+    return connection;
+}
+
+static bool still_open(struct origin_connection *connection) {
+    char byte;
+    return recv(connection->stream.fd, &byte, 1, MSG_PEEK) < 0 && errno == EAGAIN;
+}
+
+/* The newest first: the least likely to have been closed; old ones are left to run into their time. */
+static struct origin_connection *take_idle(struct origin_pool_entry *entry, const struct origin *origin, bool check) {
+    int64_t now_ns = entry->pool->worker->now_ns;
+    while (entry->idle.next != &entry->idle) {
+        struct origin_connection *connection = entry->idle.next;
+        bool too_old = origin->ttl_ns > 0 && now_ns - connection->idle_since_ns > origin->ttl_ns;
+        if (too_old || (check && !still_open(connection))) {
+            close_connection(connection);
+            continue;
+        }
+        leave_idle(connection);
+        counters_add(&entry->pool->worker->counters, COUNTER_ORIGIN_REUSED, 1);
+        return connection;
+    }
+    return NULL;
+}
+
+static void attach(struct origin_connection *connection, struct exchange *exchange) {
+    connection->exchange = exchange;
+    connection->bytes_in_before = connection->stream.bytes_in;
+    connection->scan = (struct head_scan){0};
+    connection->raw = false;
+    connection->stream.read_short = true; /* nothing can have come yet: the event will tell */
+}
+
+enum origin_acquire origin_pool_acquire(struct origin_pool *pool, struct exchange *exchange, bool fresh, bool check,
+                                        struct origin_connection **connection) {
+    const struct origin *origin = exchange->origin;
+    struct origin_pool_entry *entry = find_entry(pool, origin->name);
+    *connection = fresh ? NULL : take_idle(entry, origin, check);
+    if (*connection == NULL && origin->max_connections > 0 && entry->open >= origin->max_connections) {
+        if (entry->idle.next != &entry->idle) {
+            close_connection(entry->idle.next); /* a fresh one is asked for: an idle one makes room for it */
+        } else {
+            exchange->waiter_next = NULL;
+            exchange->is_waiting = true;
+            if (entry->last_waiter != NULL) {
+                entry->last_waiter->waiter_next = exchange;
+            } else {
+                entry->first_waiter = exchange;
+            }
+            entry->last_waiter = exchange;
+            return ORIGIN_FULL;
+        }
+    }
+    if (*connection == NULL) {
+        *connection = new_connection(entry, exchange);
+    }
+    if (*connection == NULL) {
+        return ORIGIN_FAILED;
+    }
+    attach(*connection, exchange);
+    return (*connection)->connecting ? ORIGIN_CONNECTING : ORIGIN_IDLE;
+}
+
+void origin_pool_cancel_wait(struct origin_pool *pool, struct exchange *exchange) {
+    if (!exchange->is_waiting) {
+        return;
+    }
+    exchange->is_waiting = false;
+    struct origin_pool_entry *entry = find_entry(pool, exchange->origin->name);
+    struct exchange *before = NULL;
+    for (struct exchange *at = entry->first_waiter; at != NULL; before = at, at = at->waiter_next) {
+        if (at != exchange) {
+            continue;
+        }
+        if (before != NULL) {
+            before->waiter_next = exchange->waiter_next;
+        } else {
+            entry->first_waiter = exchange->waiter_next;
+        }
+        if (entry->last_waiter == exchange) {
+            entry->last_waiter = before;
+        }
+        return;
+    }
+}
+
+void origin_connection_release(struct origin_connection *connection, bool reusable) {
+    struct origin_pool_entry *entry = connection->entry;
+    struct worker *worker = connection->stream.worker;
+    connection->exchange = NULL;
+    bool clean = connection->stream.in.start == connection->stream.in.end && stream_out_empty(&connection->stream) &&
+                 !connection->stream.eof && !connection->stream.broken && !connection->stream.unwritable &&
+                 !connection->connecting;
+    if (!reusable || !clean || entry->idle_count >= IDLE_MAX || worker->draining) {
+        close_connection(connection);
+        return;
+    }
+    buffer_release(&connection->stream.in, &worker->buffers);
+    buffer_release(&connection->stream.out, &worker->buffers);
+    connection->reused = true;
+    connection->idle_since_ns = worker->now_ns;
+    connection->next = entry->idle.next;
+    connection->previous = &entry->idle;
+    entry->idle.next->previous = connection;
+    entry->idle.next = connection;
+    entry->idle_count++;
+    counters_add(&worker->counters, COUNTER_ORIGIN_CONNECTIONS_IDLE, 1);
+    deadline_set(&worker->deadlines, &connection->deadline, worker->now_ns + IDLE_SECONDS * INT64_C(1000000000));
+    stream_want(&connection->stream, EV_READ);
+    wake_waiter(entry);
+}
+
+int origin_connection_error(struct origin_connection *connection) {
+    int error = 0;
+    socklen_t length = sizeof error;
+    if (getsockopt(connection->stream.fd, SOL_SOCKET, SO_ERROR, &error, &length) != 0) {
+        return errno;
+    }
+    return error;
+}
+
+static void on_idle_expired(struct deadline *deadline) {
+    struct origin_connection *connection =
+        (struct origin_connection *)((char *)deadline - offsetof(struct origin_connection, deadline));
+    close_connection(connection);
+}
+
+static void on_event(struct stream *stream, int events) {
+    struct origin_connection *connection = (struct origin_connection *)stream; /* its first member */
+    connection->connect_ended |= connection->connecting && (events & EV_WRITE) != 0;
+    if (connection->exchange == NULL) {
+        close_connection(connection); /* closed by the origin, or it speaks unasked: of no use either way */
+        return;
+    }
+    exchange_origin_event(connection->exchange);
+}

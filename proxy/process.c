@@ -1,0 +1,389 @@
+/* From the command line to serving, and from the last worker to the exit code. The main thread; housekeeping from the
+ * moment the loop runs. Invariants: nothing is accepted before everything is ready; whatever was begun is freed on
+ * every way out, so that a leak checker has nothing to say. */
+#include "proxy/process.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "config/version.h"
+#include "proxy/clock.h"
+#include "proxy/daemonise.h"
+#include "proxy/log.h"
+#include "proxy/mailbox.h"
+#include "proxy/open_files.h"
+#include "proxy/pid_file.h"
+#include "proxy/privileges.h"
+#include "proxy/process_state.h"
+#include "proxy/service_notify.h"
+#include "proxy/upgrade.h"
+
+/* How long a start waits for the names of origins: the first requests should find addresses. */
+#define NAMES_WAIT_NS (3 * NS_PER_SECOND)
+
+/* ---- what workers call ---- */
+
+bool process_take_connection(struct process *process, size_t limit) {
+    if (atomic_fetch_add_explicit(&process->connections, 1, memory_order_relaxed) < limit) {
+        return true;
+    }
+    atomic_fetch_sub_explicit(&process->connections, 1, memory_order_relaxed);
+    return false;
+}
+
+void process_give_connection(struct process *process) {
+    atomic_fetch_sub_explicit(&process->connections, 1, memory_order_relaxed);
+}
+
+/* Mail to housekeeping is a generation to be freed, or NULL: a worker has ended. */
+void process_worker_ended(struct process *process) {
+    mailbox_post(process->mailbox, NULL);
+}
+
+void process_retire_generation(struct process *process, struct generation *generation) {
+    mailbox_post(process->mailbox, generation);
+}
+
+struct log_writer *process_log_writer(const struct process *process) {
+    return process->log_writer;
+}
+
+static void deliver(void *context, void *message) {
+    if (message != NULL) {
+        generation_free(message);
+    } else {
+        process_join_ended(context);
+    }
+}
+
+static void discard(void *context, void *message) {
+    (void)context;
+    if (message != NULL) {
+        generation_free(message);
+    }
+}
+
+/* ---- small things that several parts need ---- */
+
+unsigned process_worker_count(const struct config *config) {
+    if (config->server.workers > 0) {
+        return config->server.workers;
+    }
+    cpu_set_t cores;
+    CPU_ZERO(&cores);
+    int count = sched_getaffinity(0, sizeof cores, &cores) == 0 ? CPU_COUNT(&cores) : 1;
+    return count > 0 ? (unsigned)count : 1;
+}
+
+void process_status(const struct process *process, char *text, size_t size) {
+    size_t listeners = process->generation->config->listener_count;
+    snprintf(text, size, "serving on %zu listener%s with %u worker%s, generation %llu", listeners,
+             listeners == 1 ? "" : "s", process->worker_count, process->worker_count == 1 ? "" : "s",
+             (unsigned long long)process->generation->number);
+}
+
+void process_log_lines(enum log_level level, const char *text) {
+    while (*text != '\0') {
+        int length = (int)strcspn(text, "\n");
+        if (length > 0) {
+            log_write(level, "%.*s", length, text);
+        }
+        text += length;
+        text += *text == '\n';
+    }
+}
+
+void process_summarise(struct process *process, const char *occasion) {
+    if (process->options->report == NULL) {
+        return;
+    }
+    struct process_report report = {
+        .occasion = occasion,
+        .counters = process->ended_counters,
+        .log = log_writer_counts(process->log_writer),
+        .uptime_ns = clock_monotonic_ns() - process->started_ns,
+    };
+    for (unsigned i = 0; i < process->worker_count; i++) {
+        if (process->workers[i] != NULL) {
+            counters_sum(&report.counters, &process->workers[i]->counters);
+        }
+    }
+    process->options->report(&report);
+}
+
+/* Standard error, or the process that waits for us. */
+__attribute__((format(printf, 2, 3))) static void start_failed(struct process *process, const char *format, ...) {
+    char *text = NULL;
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vasprintf(&text, format, arguments);
+    va_end(arguments);
+    if (length < 0) {
+        return;
+    }
+    if (process->successor_fd >= 0) {
+        upgrade_report(&process->successor_fd, text);
+    } else {
+        fprintf(stderr, "weir: %s\n", text);
+    }
+    free(text);
+}
+
+/* ---- sockets to workers ---- */
+
+static struct worker_socket *lend_sockets(struct process *process, unsigned worker, size_t *count) {
+    struct worker_socket *sockets = NULL;
+    const char *name;
+    int fd;
+    *count = 0;
+    while (listener_set_lend(process->listeners, worker, &name, &fd)) {
+        sockets = must_realloc(sockets, (*count + 1) * sizeof *sockets);
+        sockets[(*count)++] = (struct worker_socket){fd, name};
+    }
+    return sockets;
+}
+
+void process_mail_sockets(struct process *process, struct generation *generation) {
+    for (unsigned i = 0; i < process->worker_count; i++) {
+        size_t count;
+        struct worker_socket *sockets = lend_sockets(process, i, &count);
+        worker_post_generation(process->workers[i], generation_ref(generation), sockets, count,
+                               process->connection_limit);
+        free(sockets);
+    }
+}
+
+static bool start_workers(struct process *process) {
+    process->workers = must_calloc(process->worker_count, sizeof(struct worker *));
+    for (unsigned i = 0; i < process->worker_count; i++) {
+        size_t count;
+        struct worker_socket *sockets = lend_sockets(process, i, &count);
+        process->workers[i] = worker_start(process, i, process->generation, sockets, count, process->connection_limit);
+        free(sockets);
+        if (process->workers[i] == NULL) {
+            start_failed(process, "worker %u could not be started", i + 1);
+            return false;
+        }
+        process->workers_running++;
+    }
+    return true;
+}
+
+/* ---- the steps of a start, in order; each false with the reason said ---- */
+
+static struct config *load(struct process *process) {
+    char *messages = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&messages, &size);
+    if (out == NULL) {
+        start_failed(process, "no memory to read the configuration");
+        return NULL;
+    }
+    struct config *config = config_load(&process->options->config, out);
+    fclose(out);
+    if (config == NULL && process->successor_fd >= 0) {
+        start_failed(process, "%s", messages);
+    } else if (size > 0) {
+        fputs(messages, stderr);
+    }
+    free(messages);
+    return config;
+}
+
+/* From here on the process may be the detached one. */
+static bool detach(struct process *process) {
+    if (!process->options->detach || process->successor_fd >= 0) {
+        return true;
+    }
+    process->detached_fd = daemonise_begin();
+    if (process->detached_fd < 0) {
+        start_failed(process, "cannot go to the background: %s", strerror(errno));
+    }
+    return process->detached_fd >= 0;
+}
+
+static bool prepare(struct process *process, const struct config *config) {
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, NULL); /* every thread is started with this mask; only this one opens it again */
+    process->loop = ev_default_loop(EVBACKEND_EPOLL | EVFLAG_NOENV);
+    if (process->loop == NULL) {
+        start_failed(process, "no event loop: %s", strerror(errno));
+        return false;
+    }
+    process->mailbox = mailbox_new(process->loop, deliver, discard, process);
+    process->worker_count = process_worker_count(config);
+    process->file_limit = open_files_raise();
+    size_t short_of;
+    process->connection_limit = open_files_connections(config, process->worker_count, process->file_limit, &short_of);
+    log_set_level(config->server.log_level);
+    process->log_writer = log_writer_new(&config->server);
+    if (process->log_writer == NULL) {
+        start_failed(process, "the ErrorLog cannot be opened");
+        return false;
+    }
+    if (short_of > 0) {
+        log_warn("MaxConnections %zu may need %zu open files; the limit is %zu (ulimit -n)", process->connection_limit,
+                 short_of, process->file_limit);
+    }
+    return true;
+}
+
+static bool open_everything(struct process *process, struct config **config) {
+    char *error = NULL;
+    bool opened = listener_set_open(process->listeners, *config, process->worker_count, &error);
+    if (opened) {
+        process->generation = generation_new(process, *config, (*config)->generation, &error);
+        *config = NULL; /* the generation's, or freed */
+        opened = process->generation != NULL;
+    }
+    if (!opened) {
+        start_failed(process, "%s", error != NULL ? error : "no memory");
+        free(error);
+    }
+    return opened;
+}
+
+static bool write_pid_file(struct process *process) {
+    const char *path = process->generation->config->server.pid_file;
+    if (path == NULL || process->pid_file != NULL) {
+        return true;
+    }
+    if (!pid_file_write(path, getpid())) {
+        start_failed(process, "PidFile: cannot write %s: %s", path, strerror(errno));
+        return false;
+    }
+    process->pid_file = strdup(path);
+    return true;
+}
+
+static bool drop_privileges(struct process *process) {
+    char *error, *notice;
+    bool dropped = privileges_drop(process->generation->config, &error, &notice);
+    if (!dropped) {
+        start_failed(process, "%s", error != NULL ? error : "no memory");
+    } else if (notice != NULL) {
+        log_warn("%s", notice);
+    }
+    free(error);
+    free(notice);
+    return dropped;
+}
+
+static bool start(struct process *process, struct config **config) {
+    bool succeeds = process->successor_fd >= 0; /* then the pid file is the old process's until we are ready */
+    if (!detach(process) || !prepare(process, *config) || !open_everything(process, config) ||
+        (!succeeds && !write_pid_file(process)) || !drop_privileges(process)) {
+        return false;
+    }
+    log_writer_start(process->log_writer);
+    process->origin_table = origin_table_new(process->loop);
+    generation_bind(process->generation, process->origin_table, NAMES_WAIT_NS);
+    (void)listener_set_drop_others(process->listeners, process->generation->config);
+    return start_workers(process) && write_pid_file(process);
+}
+
+static void announce(struct process *process) {
+    char status[96];
+    process->phase = PROCESS_RUNNING;
+    process_status(process, status, sizeof status);
+    log_notice("weir " WEIR_VERSION " is %s, process %ld", status, (long)getpid());
+    service_notify_ready(process->notify, status);
+    upgrade_report(&process->successor_fd, NULL);
+    daemonise_report(&process->detached_fd, 0);
+}
+
+/* ---- the end ---- */
+
+static void join_all(struct process *process) {
+    for (unsigned i = 0; process->workers != NULL && i < process->worker_count; i++) {
+        if (process->workers[i] != NULL) { /* only when a start failed half way */
+            worker_post_stop(process->workers[i]);
+            worker_join(&process->workers[i]);
+        }
+    }
+    free(process->workers);
+}
+
+static void free_process(struct process *process) {
+    upgrade_cancel(process);
+    join_all(process);
+    generation_unref(&process->generation);
+    mailbox_free(&process->mailbox); /* frees the generations that were mailed to us */
+    if (process->origin_table != NULL) {
+        origin_table_free(&process->origin_table);
+    }
+    if (process->pid_file != NULL) {
+        pid_file_remove(process->pid_file, getpid());
+        free(process->pid_file);
+    }
+    if (process->log_writer != NULL) {
+        log_writer_free(&process->log_writer);
+    }
+    listener_set_free(&process->listeners);
+    if (process->loop != NULL) {
+        process_unwatch_signals(process);
+        ev_timer_stop(process->loop, &process->drain_timer);
+        ev_loop_destroy(process->loop);
+    }
+    free(process->notify);
+    free(process);
+}
+
+static struct process *make_process(const struct process_options *options) {
+    void *memory = NULL;
+    if (posix_memalign(&memory, _Alignof(struct process), sizeof(struct process)) != 0) {
+        return NULL;
+    }
+    struct process *process = memory;
+    memset(process, 0, sizeof *process);
+    process->options = options;
+    process->started_ns = clock_monotonic_ns();
+    process->detached_fd = -1;
+    const char *notify = getenv("NOTIFY_SOCKET");
+    process->notify = notify != NULL ? strdup(notify) : NULL;
+    process->listeners = listener_set_new();
+    process->successor_fd = upgrade_inherit(process->listeners);
+    return process;
+}
+
+static void run(struct process *process) {
+    announce(process);
+    process_watch_signals(process);
+    ev_run(process->loop, 0);
+    process_summarise(process, process->replaced ? "replaced" : "stopped");
+}
+
+int process_run(const struct process_options *options) {
+    signal(SIGPIPE, SIG_IGN);
+    log_name_thread("housekeeping");
+    struct process *process = make_process(options);
+    if (process == NULL) {
+        fprintf(stderr, "weir: no memory\n");
+        return 1;
+    }
+    struct config *config = load(process);
+    int exit_code = 1;
+    if (config != NULL) {
+        config->generation = process->generation_number = 1;
+        if (start(process, &config)) {
+            run(process);
+            exit_code = 0;
+        } else if (process->listeners != NULL && process->successor_fd < 0 && process->phase == PROCESS_STARTING) {
+            listener_set_remove_files(process->listeners);
+        }
+    }
+    if (config != NULL) {
+        config_unref(&config);
+    }
+    upgrade_report(&process->successor_fd, "the new process ended before it was ready");
+    daemonise_report(&process->detached_fd, exit_code);
+    free_process(process);
+    return exit_code;
+}

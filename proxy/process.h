@@ -1,0 +1,50 @@
+/* The process as a whole: started, reloaded, replaced, drained, ended. The main thread runs it, and is the housekeeping
+ * thread from then on: it waits for signals, mail and children, and does what may block.
+ *
+ * Workers see of it only what stands under "any thread". */
+#ifndef WEIR_PROXY_PROCESS_H
+#define WEIR_PROXY_PROCESS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "config/config.h"
+#include "proxy/counters.h"
+#include "proxy/log_writer.h"
+
+struct generation;
+struct process;
+
+/* Numbers for a line in the error log, of one moment. */
+struct process_report {
+    const char *occasion; /* "stopped", "replaced", "reloaded" */
+    struct counters_snapshot counters;
+    struct log_writer_counts log;
+    int64_t uptime_ns;
+};
+typedef void process_reporter(const struct process_report *report);
+
+/* All of it must live until process_run() returns. */
+struct process_options {
+    struct config_options config; /* with `detach`, the path is absolute: the process moves to / */
+    bool detach;                  /* -d */
+    const char *program;          /* absolute path of the binary, for USR2; links are not resolved */
+    const char *const *arguments; /* of that binary, ends with NULL; without -d */
+    process_reporter *report;     /* housekeeping thread; NULL: none */
+};
+
+/* Runs until it is told to end; the program's exit code: 0, or 1 when it could not start, with the reason on standard
+ * error. Everything it made is freed by then. With -d, it returns in the new process only. */
+int process_run(const struct process_options *options);
+
+/* --- any thread --- */
+/* One more client connection, unless `limit` of them are open. Every true has one process_give_connection(). */
+bool process_take_connection(struct process *process, size_t limit);
+void process_give_connection(struct process *process);
+/* A worker's thread is about to end. */
+void process_worker_ended(struct process *process);
+/* The last reference is gone: freed later, on the housekeeping thread. */
+void process_retire_generation(struct process *process, struct generation *generation);
+struct log_writer *process_log_writer(const struct process *process);
+
+#endif

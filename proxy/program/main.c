@@ -1,0 +1,118 @@
+/* weir: reads its command line and does what it says. The only file that knows the process and the statistics together.
+ */
+#include <ev.h>
+#include <fcntl.h>
+#include <llhttp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+
+#include "config/version.h"
+#include "proxy/log.h"
+#include "proxy/process.h"
+#include "proxy/program/options.h"
+
+enum { EXIT_USAGE = 2 };
+
+static void print_version(void) {
+    char pcre2[64] = "";
+    if (pcre2_config(PCRE2_CONFIG_VERSION, NULL) < (int)sizeof pcre2) {
+        pcre2_config(PCRE2_CONFIG_VERSION, pcre2);
+    }
+    pcre2[strcspn(pcre2, " ")] = '\0'; /* without the date */
+    printf("weir " WEIR_VERSION "\n");
+    printf("libev %d.%d\n", ev_version_major(), ev_version_minor());
+    printf("llhttp %d.%d.%d\n", LLHTTP_VERSION_MAJOR, LLHTTP_VERSION_MINOR, LLHTTP_VERSION_PATCH);
+    printf("PCRE2 %s\n", pcre2);
+}
+
+/* The descriptors 0, 1 and 2 must not become sockets: something always writes to standard error in the end. */
+static bool open_standard_descriptors(void) {
+    int fd;
+    do {
+        fd = open("/dev/null", O_RDWR);
+    } while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd > STDERR_FILENO) {
+        close(fd);
+    }
+    return fd >= 0;
+}
+
+static struct config_options config_options(const struct options *options) {
+    return (struct config_options){
+        .path = options->config_path,
+        .strict = options->strict,
+        .defines = options->defines,
+        .define_count = options->define_count,
+        .check_files = true,
+    };
+}
+
+/* -t, -S, --dump-config. */
+static int examine(const struct options *options) {
+    const struct config_options load = config_options(options);
+    struct config *config = config_load(&load, stderr);
+    if (config == NULL) {
+        return EXIT_FAILURE;
+    }
+    if (options->command == COMMAND_CHECK) {
+        fputs("Syntax OK\n", stderr);
+    } else if (options->command == COMMAND_HOSTS) {
+        config_print_hosts(config, stdout);
+    } else {
+        config_dump(config, stdout);
+    }
+    config_unref(&config);
+    return EXIT_SUCCESS;
+}
+
+static int serve(const struct options *options) {
+    const struct process_options process = {
+        .config = config_options(options),
+        .detach = options->detach,
+        .program = options->program,
+        .arguments = options->arguments,
+    };
+    return process_run(&process);
+}
+
+static int obey(const struct options *options) {
+    switch (options->command) {
+    case COMMAND_RUN:
+        return serve(options);
+    case COMMAND_CHECK:
+    case COMMAND_HOSTS:
+    case COMMAND_DUMP_CONFIG:
+        return examine(options);
+    case COMMAND_DIRECTIVES:
+        config_print_directives(stdout);
+        break;
+    case COMMAND_PRINT_SAMPLE:
+        config_print_sample(stdout);
+        break;
+    case COMMAND_VERSION:
+        print_version();
+        break;
+    case COMMAND_HELP:
+        options_print_help(stdout);
+        break;
+    }
+    return EXIT_SUCCESS;
+}
+
+int main(int argc, char **argv) {
+    if (!open_standard_descriptors()) {
+        return EXIT_FAILURE;
+    }
+    struct options options;
+    int exit_code = options_read(&options, argc, argv, stderr) ? obey(&options) : EXIT_USAGE;
+    options_free(&options);
+    if (fflush(stdout) != 0) {
+        perror("weir: standard output");
+        exit_code = exit_code == EXIT_SUCCESS ? EXIT_FAILURE : exit_code;
+    }
+    return exit_code;
+}

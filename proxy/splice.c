@@ -1,0 +1,96 @@
+/* Pipes between sockets. Called by exchange_relay.c, on the worker's thread.
+ * Always true: a spare pipe is empty. */
+#include "proxy/splice.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "proxy/worker.h"
+
+enum { PIPE_BYTES = 256 * 1024, SPARE_PIPES_MAX = 32 };
+
+struct splice_pipe *splice_pipe_lend(struct worker *worker) {
+    struct splice_pipe *pipe = worker->spare_pipes;
+    if (pipe != NULL) {
+        worker->spare_pipes = pipe->next;
+        worker->spare_pipe_count--;
+        return pipe;
+    }
+    int ends[2];
+    if (pipe2(ends, O_NONBLOCK | O_CLOEXEC) != 0) {
+        return NULL;
+    }
+    (void)fcntl(ends[1], F_SETPIPE_SZ, PIPE_BYTES); /* the default, 64 KiB, does as well */
+    pipe = must_calloc(1, sizeof *pipe);
+    pipe->read_fd = ends[0];
+    pipe->write_fd = ends[1];
+    return pipe;
+}
+
+static void close_pipe(struct splice_pipe *pipe) {
+    close(pipe->read_fd);
+    close(pipe->write_fd);
+    free(pipe);
+}
+
+void splice_pipe_take_back(struct worker *worker, struct splice_pipe *pipe) {
+    if (pipe->bytes > 0 || worker->spare_pipe_count >= SPARE_PIPES_MAX) {
+        close_pipe(pipe);
+        return;
+    }
+    pipe->next = worker->spare_pipes;
+    worker->spare_pipes = pipe;
+    worker->spare_pipe_count++;
+}
+
+void splice_free_spares(struct worker *worker) {
+    while (worker->spare_pipes != NULL) {
+        struct splice_pipe *pipe = worker->spare_pipes;
+        worker->spare_pipes = pipe->next;
+        close_pipe(pipe);
+    }
+    worker->spare_pipe_count = 0;
+}
+
+enum stream_result splice_fill(struct splice_pipe *pipe, struct stream *from, uint64_t bound, size_t *moved) {
+    *moved = 0;
+    if (from->broken || from->eof) {
+        return from->broken ? STREAM_BROKEN : STREAM_EOF;
+    }
+    size_t length = bound < PIPE_BYTES ? (size_t)bound : PIPE_BYTES;
+    ssize_t count = splice(from->fd, NULL, pipe->write_fd, NULL, length, SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
+    if (count > 0) {
+        *moved = (size_t)count;
+        pipe->bytes += *moved;
+        from->bytes_in += *moved;
+        return STREAM_OK; /* a short count says nothing about the socket: the pipe may have been full of small pages */
+    }
+    if (count == 0) {
+        from->eof = true;
+        return STREAM_EOF;
+    }
+    if (errno == EAGAIN || errno == EINTR) {
+        from->read_short = true;
+        return STREAM_BLOCKED;
+    }
+    from->broken = true;
+    return STREAM_BROKEN;
+}
+
+size_t splice_drain(struct splice_pipe *pipe, struct stream *to) {
+    size_t total = 0;
+    while (pipe->bytes > 0 && !to->write_blocked && !to->unwritable) {
+        ssize_t count = splice(pipe->read_fd, NULL, to->fd, NULL, pipe->bytes, SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
+        if (count < 0) {
+            to->write_blocked = errno == EAGAIN || errno == EINTR;
+            to->unwritable = !to->write_blocked;
+            break;
+        }
+        pipe->bytes -= (size_t)count;
+        to->bytes_out += (uint64_t)count;
+        total += (size_t)count;
+    }
+    return total;
+}

@@ -1,0 +1,162 @@
+/* Stream: reads, writes, and the watcher. Called by client.c, http1.c, origin_connection.c and the relay, on the
+ * worker's thread. Always true: an open stream's watcher is active exactly when something is wanted. */
+#include "proxy/stream.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "proxy/worker.h"
+
+static void on_event(struct ev_loop *loop, ev_io *watcher, int events) {
+    (void)loop;
+    struct stream *stream = watcher->data;
+    if (events & EV_WRITE) {
+        stream->write_blocked = false;
+    }
+    if (events & EV_READ) {
+        stream->read_short = false;
+    }
+    stream->ready(stream, events);
+}
+
+void stream_open(struct stream *stream, struct worker *worker, int fd, stream_ready *ready) {
+    *stream = (struct stream){.worker = worker, .fd = fd, .ready = ready};
+    ev_io_init(&stream->watcher, on_event, fd, 0);
+    stream->watcher.data = stream;
+}
+
+void stream_close(struct stream *stream) {
+    if (stream->fd < 0) {
+        return;
+    }
+    ev_io_stop(stream->worker->loop, &stream->watcher);
+    close(stream->fd);
+    stream->fd = -1;
+    buffer_release(&stream->in, &stream->worker->buffers);
+    buffer_release(&stream->out, &stream->worker->buffers);
+    stream->lead = SPAN_NONE;
+}
+
+void stream_want(struct stream *stream, int events) {
+    int watched = ev_is_active(&stream->watcher) ? stream->watcher.events & (EV_READ | EV_WRITE) : 0;
+    if (watched == events || stream->fd < 0) {
+        return;
+    }
+    ev_io_stop(stream->worker->loop, &stream->watcher);
+    if (events != 0) {
+        ev_io_set(&stream->watcher, stream->fd, events);
+        ev_io_start(stream->worker->loop, &stream->watcher);
+    }
+}
+
+enum stream_result stream_fill(struct stream *stream) {
+    if (stream->broken) {
+        return STREAM_BROKEN;
+    }
+    if (stream->eof) {
+        return STREAM_EOF;
+    }
+    buffer_make_room(&stream->in, &stream->worker->buffers);
+    size_t room = buffer_room(&stream->in);
+    if (room == 0) {
+        return STREAM_BLOCKED;
+    }
+    ssize_t count = recv(stream->fd, stream->in.bytes + stream->in.end, room, 0);
+    if (count > 0) {
+        stream->in.end += (uint32_t)count;
+        stream->bytes_in += (uint64_t)count;
+        stream->read_short = (size_t)count < room;
+        return STREAM_OK;
+    }
+    if (count == 0) {
+        stream->eof = true;
+        return STREAM_EOF;
+    }
+    if (errno == EAGAIN || errno == EINTR) {
+        stream->read_short = true;
+        return STREAM_BLOCKED;
+    }
+    stream->broken = true;
+    return STREAM_BROKEN;
+}
+
+static struct iovec piece(struct span bytes) {
+    union {
+        const char *read_only;
+        char *base;
+    } memory = {.read_only = bytes.ptr}; /* sendmsg does not write to it */
+    return (struct iovec){memory.base, bytes.len};
+}
+
+bool stream_lead(struct stream *stream, struct span head) {
+    if (stream_out_empty(stream)) {
+        stream->lead = head;
+        return true;
+    }
+    buffer_make_room(&stream->out, &stream->worker->buffers);
+    if (buffer_room(&stream->out) < head.len) {
+        buffer_grow(&stream->out, &stream->worker->buffers);
+    }
+    if (buffer_room(&stream->out) < head.len) {
+        stream->unwritable = true; /* more than 64 KiB that the peer does not take */
+        return false;
+    }
+    buffer_append(&stream->out, head);
+    return true;
+}
+
+/* So many bytes have gone: first the lead's, then the buffer's. Returns how many were neither's. */
+static size_t account_sent(struct stream *stream, size_t sent) {
+    size_t from_lead = sent < stream->lead.len ? sent : stream->lead.len;
+    stream->lead = span_skip(stream->lead, from_lead);
+    sent -= from_lead;
+    size_t queued = buffer_length(&stream->out);
+    size_t from_out = sent < queued ? sent : queued;
+    buffer_consume(&stream->out, from_out);
+    return sent - from_out;
+}
+
+size_t stream_send(struct stream *stream, struct span bytes) {
+    size_t offered = stream->lead.len + buffer_length(&stream->out) + bytes.len;
+    if (stream->unwritable || stream->write_blocked || offered == 0) {
+        return 0;
+    }
+    struct iovec pieces[3];
+    size_t count = 0;
+    const struct span parts[3] = {stream->lead, buffer_content(&stream->out), bytes};
+    for (size_t i = 0; i < 3; i++) {
+        if (parts[i].len > 0) {
+            pieces[count++] = piece(parts[i]);
+        }
+    }
+    struct msghdr message = {.msg_iov = pieces, .msg_iovlen = count};
+    ssize_t result = count == 1 ? send(stream->fd, pieces[0].iov_base, pieces[0].iov_len, MSG_NOSIGNAL)
+                                : sendmsg(stream->fd, &message, MSG_NOSIGNAL);
+    if (result < 0) {
+        stream->write_blocked = errno == EAGAIN || errno == EINTR;
+        stream->unwritable = !stream->write_blocked;
+        return 0;
+    }
+    stream->bytes_out += (uint64_t)result;
+    stream->write_blocked = (size_t)result < offered;
+    return account_sent(stream, (size_t)result);
+}
+
+bool stream_flush(struct stream *stream) {
+    stream_send(stream, SPAN_NONE);
+    return stream_out_empty(stream);
+}
+
+size_t stream_put(struct stream *stream, struct span bytes) {
+    buffer_make_room(&stream->out, &stream->worker->buffers);
+    return buffer_append(&stream->out, bytes);
+}
+
+void stream_shutdown(struct stream *stream) {
+    if (stream->fd >= 0) {
+        shutdown(stream->fd, SHUT_WR);
+    }
+}

@@ -1,0 +1,72 @@
+/* One end of a connection: a descriptor with its two buffers and its watcher. Client and origin ends are the same code.
+ *
+ * Reading fills `in`, writing empties `out`; a piece of somebody else's memory may follow `out` in the same system
+ * call. A stream never calls its owner except through `ready`, from the loop. What it waits for is decided by its owner
+ * in one place and told with stream_want(); the watcher is touched only when that changes. One worker. */
+#ifndef WEIR_PROXY_STREAM_H
+#define WEIR_PROXY_STREAM_H
+
+#include <ev.h>
+
+#include "proxy/buffer.h"
+
+struct worker;
+struct stream;
+typedef void stream_ready(struct stream *stream, int events); /* EV_READ | EV_WRITE */
+
+enum stream_result {
+    STREAM_OK,      /* something was moved */
+    STREAM_BLOCKED, /* nothing now: wait for the event */
+    STREAM_EOF,     /* reading: the peer will send no more */
+    STREAM_BROKEN,  /* the connection failed: close it */
+};
+
+struct stream {
+    ev_io watcher;
+    struct worker *worker;
+    stream_ready *ready;
+    int fd; /* -1: closed */
+    struct buffer in, out;
+    struct span lead;             /* goes out before `out`: a head in an arena, that must live until it has gone */
+    uint64_t bytes_in, bytes_out; /* since the stream was opened */
+    bool eof;                     /* the peer has sent its end */
+    bool broken;                  /* a read failed: nothing more will come */
+    bool unwritable;    /* a write failed: nothing more can be sent; what the peer has sent can still be read */
+    bool write_blocked; /* the last write took less than was offered: only an EV_WRITE ends this */
+    bool read_short;    /* the last read left room: nothing more is waiting */
+};
+
+/* Takes over the descriptor; nothing is watched yet. */
+void stream_open(struct stream *stream, struct worker *worker, int fd, stream_ready *ready);
+/* Stops watching, closes, gives the buffers back. Harmless when closed. */
+void stream_close(struct stream *stream);
+
+/* EV_READ, EV_WRITE, both or 0. */
+void stream_want(struct stream *stream, int events);
+
+/* One read into `in`, which gets room if it has none. STREAM_BLOCKED also when there is no room. */
+enum stream_result stream_fill(struct stream *stream);
+
+/* A head, written without copying it where nothing waits before it. It must live until the stream is empty. False, with
+ * the stream unwritable, when it cannot be queued. */
+bool stream_lead(struct stream *stream, struct span head);
+
+/* Writes what is queued, then `bytes`, in one call. Returns how many of `bytes` were taken by the kernel; what is left
+ * stays the caller's. On failure `unwritable` is set and 0 returned. bytes may be empty: then only what is queued is
+ * flushed. */
+size_t stream_send(struct stream *stream, struct span bytes);
+
+/* Writes what is queued as far as it goes. True when nothing is left. */
+bool stream_flush(struct stream *stream);
+
+/* Copies as much as fits into `out`; to be flushed later. */
+size_t stream_put(struct stream *stream, struct span bytes);
+
+/* Tells the peer that no more will come. */
+void stream_shutdown(struct stream *stream);
+
+static inline bool stream_out_empty(const struct stream *stream) {
+    return stream->lead.len == 0 && stream->out.start == stream->out.end;
+}
+
+#endif

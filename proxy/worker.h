@@ -1,0 +1,85 @@
+/* A worker: one thread, one libev loop, its own listening sockets, clients, buffers, origin pool and counters.
+ *
+ * What stands in struct worker belongs to the worker's thread alone, except where a line says otherwise. Other threads
+ * talk to it by mail (worker_post). */
+#ifndef WEIR_PROXY_WORKER_H
+#define WEIR_PROXY_WORKER_H
+
+#include <ev.h>
+#include <pthread.h>
+
+#include "proxy/buffer.h"
+#include "proxy/counters.h"
+#include "proxy/deadline.h"
+#include "proxy/generation.h"
+
+struct client;
+struct mailbox;
+struct origin_pool;
+struct process;
+struct splice_pipe;
+struct worker_listener; /* one listening socket of this worker, with its accept watcher */
+
+struct worker {
+    unsigned index; /* from 0; set at start, then constant */
+    struct ev_loop *loop;
+    pthread_t thread;
+    struct process *process;       /* shared parts: see process.h for what may be touched from here */
+    struct log_writer *log_writer; /* thread-safe */
+    struct mailbox *mailbox;       /* thread-safe */
+    struct generation *generation; /* for new requests; one reference */
+    struct counters counters;      /* this thread writes, any reads */
+
+    int64_t now_ns;      /* monotonic, taken once a loop turn (worker_update_time) */
+    int64_t now_wall_us; /* microseconds since the epoch, of the same instant */
+    char http_date[30];  /* "Sat, 21 Nov 2026 10:11:12 GMT", of now_wall_us */
+
+    struct deadline_wheel deadlines;
+    struct buffer_pool buffers;
+    struct pattern_scratch *scratch;
+    struct origin_pool *origin_pool;
+    void *spare_sessions; /* http1.c: free sessions, linked */
+    size_t spare_session_count;
+    struct splice_pipe *spare_pipes; /* splice.c */
+    size_t spare_pipe_count;
+    struct client *clients; /* all open ones, doubly linked */
+    size_t client_count;
+    size_t connection_limit; /* MaxConnections: of all workers together, counted by process.h */
+    bool draining;           /* no new connections; kept-alive ones are closed after their answer */
+
+    struct worker_listener *listeners;
+    size_t listener_count;
+    ev_prepare before_wait;
+    ev_check after_wait;
+};
+
+/* A listening socket handed to a worker. The descriptor becomes the worker's. */
+struct worker_socket {
+    int fd;
+    const char *name; /* listener->name: text is copied */
+};
+
+/* Makes the worker and starts its thread. sockets: what it accepts on. NULL with a logged reason. Housekeeping. */
+struct worker *worker_start(struct process *process, unsigned index, struct generation *generation,
+                            const struct worker_socket *sockets, size_t socket_count, size_t connection_limit);
+
+/* --- mail, from the housekeeping thread; each returns at once --- */
+/* The worker takes over the reference and, for listeners that are new, the sockets; listeners no longer in the
+ * generation's config are closed. */
+void worker_post_generation(struct worker *worker, struct generation *generation, const struct worker_socket *sockets,
+                            size_t socket_count, size_t connection_limit);
+void worker_post_drain(struct worker *worker); /* stop accepting; finish what is being served; then the thread ends */
+void worker_post_stop(struct worker *worker);  /* the thread closes everything and ends at once */
+/* Closes listening sockets without draining (USR2: a new process has them). */
+void worker_post_close_listeners(struct worker *worker);
+
+/* True once the thread has ended; then worker_join frees it. */
+bool worker_ended(const struct worker *worker);
+void worker_join(struct worker **worker);
+
+/* --- for code on the worker's thread --- */
+void worker_update_time(struct worker *worker);
+/* The client is gone: bookkeeping of the worker, called by client.c once. */
+void worker_client_closed(struct worker *worker);
+
+#endif
