@@ -51,7 +51,7 @@ const struct directive directives_dos[] = {
     LIST("DOSTargetlistUri", dos_apply_targetlist_uri, "pattern…", "The only paths that are counted"),
     LIST("DOSBlocklistUri", dos_apply_blocklist_uri, "pattern…", "Paths whose request blocks the client at once"),
     LINE("DOSEmailNotify", dos_apply_email, "address", NULL, "Gets one mail for each block"),
-    LINE("DOSMailCommand", dos_apply_mail_command, "command", "/usr/sbin/sendmail -t",
+    LINE("DOSMailCommand", dos_apply_mail_command, "command", "\"/usr/sbin/sendmail -t\"",
          "Sends the mail that it reads from its standard input"),
     LINE("DOSSystemCommand", dos_apply_system_command, "command", NULL,
          "Run once for each block; %s is the client's address, %% a percent sign"),

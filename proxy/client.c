@@ -148,7 +148,7 @@ void client_abort(struct client *client) {
  * -------------------------------------------------------------------------------------------------- */
 
 static void enter(struct client *client, enum client_phase phase) {
-    client->phase = phase;
+    client->phase = (uint8_t)phase;
     client->since_ns = client->stream.worker->now_ns;
 }
 

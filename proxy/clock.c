@@ -59,10 +59,8 @@ static struct civil_time civil_of(int64_t wall_us) {
     }
     int64_t days = floor_divide(seconds, day_seconds);
     unsigned of_day = (unsigned)(seconds - days * day_seconds);
-    struct civil_time civil = {.hour = of_day / 3600,
-                               .minute = of_day / 60 % 60,
-                               .second = of_day % 60,
-                               .millisecond = millisecond};
+    struct civil_time civil = {
+        .hour = of_day / 3600, .minute = of_day / 60 % 60, .second = of_day % 60, .millisecond = millisecond};
     civil_date(days, &civil);
     return civil;
 }

@@ -1,7 +1,7 @@
 /* The only reads of a clock, and wall time as text.
  *
- * Durations and deadlines are monotonic nanoseconds; wall time is microseconds since 1970-01-01 UTC, for what people and
- * peers read. Code that can be given a time takes it as a parameter instead. Any thread; no state, no lock. */
+ * Durations and deadlines are monotonic nanoseconds; wall time is microseconds since 1970-01-01 UTC, for what people
+ * and peers read. Code that can be given a time takes it as a parameter instead. Any thread; no state, no lock. */
 #ifndef WEIR_PROXY_CLOCK_H
 #define WEIR_PROXY_CLOCK_H
 

@@ -1,5 +1,5 @@
-/* The rows of counters.def as a table, and the sum over the workers' blocks. The sum is taken by whoever renders, on any
- * thread, while the workers go on counting: each number is right by itself, not all of one instant. */
+/* The rows of counters.def as a table, and the sum over the workers' blocks. The sum is taken by whoever renders, on
+ * any thread, while the workers go on counting: each number is right by itself, not all of one instant. */
 #include "proxy/counters.h"
 
 const struct counter_row counter_rows[COUNTER_COUNT] = {

@@ -87,6 +87,7 @@ void exchange_refuse(struct exchange *exchange, int status, enum end_reason reas
     }
     counters_add(&exchange->worker->counters, COUNTER_REQUESTS_BAD, 1);
     exchange_leave_origin(exchange, false);
+    exchange_take_back_head(exchange);
     if (exchange->head_sent) {
         exchange->aborted = true;
         exchange->reason = reason;

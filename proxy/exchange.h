@@ -56,6 +56,8 @@ struct downstream_operations {
                      const struct field_list *trailers); /* the body is complete; trailers may be NULL */
     void (*send_switch)(void *downstream, const struct response_head *response); /* 101: raw bytes from here on */
     void (*send_shutdown)(void *downstream);                                     /* tunnel: no more bytes will come */
+    /* Forgets all that was sent, when none of it has left yet; false when some has. */
+    bool (*take_back)(void *downstream);
     /* Hands what was sent to the kernel. True when all of it is there. */
     bool (*flush)(void *downstream);
     bool (*is_broken)(void *downstream);     /* nothing can be sent any more */

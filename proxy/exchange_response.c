@@ -9,6 +9,13 @@
 
 enum { INTERIM_MAX = 16, RESPONSE_FIELDS_MAX = 200 };
 
+void exchange_take_back_head(struct exchange *exchange) {
+    if (exchange->head_sent && exchange->operations->take_back(exchange->downstream)) {
+        exchange->head_sent = false;
+        exchange->body_bytes_out = 0;
+    }
+}
+
 enum step_result exchange_origin_failed(struct exchange *exchange, int status, enum end_reason reason,
                                         const char *why) {
     log_error("%s", why);
@@ -16,6 +23,7 @@ enum step_result exchange_origin_failed(struct exchange *exchange, int status, e
         counters_add(&exchange->worker->counters, COUNTER_ORIGIN_BAD_RESPONSES, 1);
     }
     exchange_leave_origin(exchange, false);
+    exchange_take_back_head(exchange);
     if (exchange->head_sent) {
         exchange_abort(exchange, reason); /* the client must not take it for a whole response */
         return STEP_AGAIN;
@@ -117,6 +125,9 @@ static enum step_result final_head(struct exchange *exchange, struct response_he
     headers_prepare_response(response, &context, exchange->error_document_status != 0, exchange->worker->http_date);
     exchange->response = *response;
     exchange->head_sent = true;
+    if (exchange->progress == REQUEST_SENDING) {
+        exchange->close_after = true; /* the rest of the body is still read, but nobody could tell where it ends */
+    }
     exchange->operations->send_head(exchange->downstream, &exchange->response);
     exchange->state = EXCHANGE_RELAY;
     return STEP_AGAIN;
@@ -153,6 +164,11 @@ static enum step_result look_for_head(struct exchange *exchange) {
         return exchange_origin_failed(exchange, 502, END_ORIGIN_BAD, problem.text);
     case HEAD_INCOMPLETE:
         break;
+    }
+    static const struct span start = {"HTTP/1.", 7};
+    size_t shown = content.len < start.len ? content.len : start.len;
+    if (memcmp(content.ptr, start.ptr, shown) != 0) {
+        return exchange_origin_failed(exchange, 502, END_ORIGIN_BAD, "the origin does not speak HTTP/1.x");
     }
     return STEP_WAIT;
 }

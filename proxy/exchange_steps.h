@@ -22,6 +22,9 @@ enum step_result exchange_answer_redirect(struct exchange *exchange, int status,
  * page; after it: the client's connection is cut, so that it sees an incomplete message. */
 enum step_result exchange_origin_failed(struct exchange *exchange, int status, enum end_reason reason, const char *why);
 
+/* Undoes exchange->head_sent where no byte of the response has left: then another answer can still be given. */
+void exchange_take_back_head(struct exchange *exchange);
+
 /* Closes or keeps the origin's connection and uncounts the origin. Harmless without one. */
 void exchange_leave_origin(struct exchange *exchange, bool reusable);
 

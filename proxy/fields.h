@@ -86,10 +86,10 @@ void fields_set(struct field_list *list, struct arena *arena, struct span name, 
 /* Whether a comma-separated list in any field of that id has the token (case-insensitive, whole element). */
 bool fields_has_token(const struct field_list *list, enum field_id id, struct span token);
 
-/* Removes what belongs to one connection alone (RFC 9110, 7.6.1): Connection and the fields that it names, Keep-Alive,
- * Proxy-Connection, TE, Trailer, Transfer-Encoding and Upgrade. Proxy-Authenticate and Proxy-Authorization stay: weir
- * never asks for them itself, so they go end to end through it. A Connection field that names what a message cannot
- * lose without changing its meaning (Host, Content-Length, Cookie, Authorization, X-Forwarded-For …) is not obeyed. */
+/* Removes what belongs to one connection alone (RFC 9110, 7.6.1; 11.7): Connection and the fields that it names,
+ * Keep-Alive, Proxy-Authenticate, Proxy-Authorization, Proxy-Connection, TE, Trailer, Transfer-Encoding and Upgrade. A
+ * field that a message means something else without (Host, Content-Length, Authorization, …) stays even when Connection
+ * names it. */
 void fields_remove_hop_by_hop(struct field_list *list);
 
 /* A copy with its own array; names and values are shared. */

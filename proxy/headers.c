@@ -98,7 +98,8 @@ static void set_forwarded_for(struct field_list *fields, const struct header_con
     char *text = arena_alloc_raw(context->arena, list.len + separator + IP_TEXT_MAX);
     if (list.len > 0) {
         memcpy(text, list.ptr, list.len);
-        memcpy(text + list.len, ", ", 2);
+        text[list.len] = ',';
+        text[list.len + 1] = ' ';
     }
     size_t length = list.len + separator;
     length += ip_address_print(next, text + length);

@@ -111,6 +111,18 @@ static void send_shutdown(void *downstream) {
     stream_shutdown(&session->client->stream);
 }
 
+static bool take_back(void *downstream) {
+    struct http1_session *session = downstream;
+    struct stream *stream = &session->client->stream;
+    if (stream->bytes_out != session->bytes_out_before) {
+        return false;
+    }
+    stream->lead = SPAN_NONE;
+    buffer_consume(&stream->out, buffer_length(&stream->out));
+    session->keep = session->chunked = session->until_close = false;
+    return true;
+}
+
 static bool flush(void *downstream) {
     struct http1_session *session = downstream;
     return stream_flush(&session->client->stream);
@@ -147,6 +159,7 @@ static const struct downstream_operations http1_operations = {
     .send_end = send_end,
     .send_switch = send_switch,
     .send_shutdown = send_shutdown,
+    .take_back = take_back,
     .flush = flush,
     .is_broken = is_broken,
     .bytes_out = bytes_out,
@@ -272,6 +285,31 @@ static enum http1_head start_request(struct http1_session *session, size_t lengt
     return HTTP1_HEAD_STARTED;
 }
 
+/* A head that is not whole yet: is it worth waiting for? */
+static enum http1_head wait_for_head(struct http1_session *session) {
+    struct stream *stream = &session->client->stream;
+    struct http_problem problem;
+    if (session->scan.lines > 0 && !session->line_checked) {
+        session->line_checked = true;
+        struct span head = buffer_content(&stream->in);
+        const char *feed = memchr(head.ptr, '\n', head.len);
+        size_t length = (size_t)(feed - head.ptr);
+        length -= length > 0 && head.ptr[length - 1] == '\r' ? 1 : 0;
+        if (!http_check_request_line((struct span){head.ptr, length}, &problem)) {
+            return refuse_head(session, &problem);
+        }
+    }
+    if (stream->eof || stream->broken) {
+        return session->head_begun ? refuse_head(session, &(struct http_problem){400, "the request's head has no end"})
+                                   : HTTP1_HEAD_ENDED;
+    }
+    if (stream->in.start == 0 && stream->in.bytes != NULL && buffer_room(&stream->in) == 0 &&
+        !buffer_grow(&stream->in, &stream->worker->buffers)) {
+        return refuse_head(session, &(struct http_problem){431, "the request's head is longer than 64 KiB"});
+    }
+    return HTTP1_HEAD_MORE;
+}
+
 enum http1_head http1_read_head(struct http1_session *session) {
     struct client *client = session->client;
     struct stream *stream = &client->stream;
@@ -283,11 +321,12 @@ enum http1_head http1_read_head(struct http1_session *session) {
             return refuse_head(session, &(struct http_problem){400, "the first byte begins no method"});
         }
     }
+    if (!session->head_begun) {
+        return wait_for_head(session);
+    }
     size_t length = 0;
     struct http_problem problem;
-    switch (session->head_begun
-                ? http_scan_head(&session->scan, buffer_content(&stream->in), &limits, &length, &problem)
-                : HEAD_INCOMPLETE) {
+    switch (http_scan_head(&session->scan, buffer_content(&stream->in), &limits, &length, &problem)) {
     case HEAD_COMPLETE:
         return start_request(session, length, &limits);
     case HEAD_REFUSED:
@@ -295,14 +334,7 @@ enum http1_head http1_read_head(struct http1_session *session) {
     case HEAD_INCOMPLETE:
         break;
     }
-    if (stream->eof || stream->broken) {
-        return HTTP1_HEAD_ENDED;
-    }
-    if (stream->in.start == 0 && stream->in.bytes != NULL && buffer_room(&stream->in) == 0 &&
-        !buffer_grow(&stream->in, &stream->worker->buffers)) {
-        return refuse_head(session, &(struct http_problem){431, "the request's head is longer than 64 KiB"});
-    }
-    return HTTP1_HEAD_MORE;
+    return wait_for_head(session);
 }
 
 /* --- time ------------------------------------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ struct http1_session {
     uint64_t bytes_in;         /* of this request: head, framing and body */
     unsigned reads;            /* in this run */
     bool head_begun;           /* a byte of the request has come */
+    bool line_checked;         /* the request line, before the rest of the head had come */
     bool keep;                 /* the connection is kept after this exchange, as the response said */
     bool chunked;              /* the response's body is chunked */
     bool until_close;          /* the response's body ends with the connection */
@@ -31,7 +32,7 @@ struct http1_session {
 enum http1_head {
     HTTP1_HEAD_MORE,
     HTTP1_HEAD_STARTED, /* the exchange is to be run: the request, or the refusal of one */
-    HTTP1_HEAD_ENDED,   /* the client ended before a request did */
+    HTTP1_HEAD_ENDED,   /* the client ended before a request began */
 };
 
 /* Gets a session and begins its exchange. */

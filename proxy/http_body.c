@@ -112,8 +112,8 @@ static enum body_status read_size(struct body_decoder *decoder, struct span inpu
     size_t digits = 0;
     for (; digits < line.len && hex_digit(line.ptr[digits]) >= 0; digits++) {
         size = size << 4 | (uint64_t)hex_digit(line.ptr[digits]);
-        if (digits >= 15) {
-            return bad(problem, "a chunk size has too many digits");
+        if (digits >= 16 || size > INT64_MAX) {
+            return bad(problem, "a chunk size is too large");
         }
     }
     if (!is_extension_list(span_skip(line, digits))) {
@@ -157,7 +157,7 @@ static enum body_status read_trailer(struct body_decoder *decoder, struct span i
     }
     if (*used > 2) {
         struct span lines = arena_copy_span(decoder->arena, (struct span){input.ptr, *used});
-        if (!http_parse_fields(lines, &decoder->trailers, decoder->arena, problem)) {
+        if (!http_parse_trailers(lines, &decoder->trailers, decoder->arena, problem)) {
             return BODY_BAD;
         }
     }

@@ -82,7 +82,9 @@ static bool check_field_line(struct span line, struct http_problem *problem) {
            refuse(problem, 400, "a control character stands in a field");
 }
 
-static bool check_lines(struct span lines, struct http_problem *problem) {
+/* *padded: white space stands at the end of a line, which is allowed, but which llhttp does not take after a length. */
+static bool check_lines(struct span lines, bool *padded, struct http_problem *problem) {
+    *padded = false;
     for (size_t start = 0; start < lines.len;) {
         const char *feed = memchr(lines.ptr + start, '\n', lines.len - start);
         size_t end = feed != NULL ? (size_t)(feed - lines.ptr) : lines.len;
@@ -97,13 +99,59 @@ static bool check_lines(struct span lines, struct http_problem *problem) {
         if (!check_field_line(line, problem)) {
             return false;
         }
+        *padded |= line.ptr[line.len - 1] == ' ' || line.ptr[line.len - 1] == '\t';
     }
     return refuse(problem, 400, "the fields have no end");
 }
 
-bool http_parse_fields(struct span lines, struct field_list *list, struct arena *arena, struct http_problem *problem) {
-    if (!check_lines(lines, problem)) {
+/* Checked lines only: each has a colon and ends in CRLF. */
+static bool next_line(struct span *lines, struct span *line) {
+    if (lines->len <= 2) {
+        return false; /* the empty line */
+    }
+    const char *feed = memchr(lines->ptr, '\n', lines->len);
+    *line = (struct span){lines->ptr, (size_t)(feed - lines->ptr) - 1};
+    *lines = span_skip(*lines, line->len + 2);
+    return true;
+}
+
+/* The same lines without white space at their ends. */
+static struct span trim_lines(struct span lines, struct arena *arena) {
+    char *trimmed = arena_alloc_raw(arena, lines.len);
+    size_t length = 0;
+    struct span line;
+    while (next_line(&lines, &line)) {
+        line = span_trim(line);
+        memcpy(trimmed + length, line.ptr, line.len);
+        memcpy(trimmed + length + line.len, "\r\n", 2);
+        length += line.len + 2;
+    }
+    memcpy(trimmed + length, "\r\n", 2);
+    return (struct span){trimmed, length + 2};
+}
+
+bool http_parse_trailers(struct span lines, struct field_list *list, struct arena *arena,
+                         struct http_problem *problem) {
+    bool padded;
+    struct span line;
+    if (!check_lines(lines, &padded, problem)) {
         return false;
+    }
+    while (next_line(&lines, &line)) {
+        const char *colon = memchr(line.ptr, ':', line.len);
+        struct span name = {line.ptr, (size_t)(colon - line.ptr)};
+        fields_add(list, arena, name, span_trim(span_skip(line, name.len + 1)));
+    }
+    return true;
+}
+
+bool http_parse_fields(struct span lines, struct field_list *list, struct arena *arena, struct http_problem *problem) {
+    bool padded;
+    if (!check_lines(lines, &padded, problem)) {
+        return false;
+    }
+    if (padded) {
+        lines = trim_lines(lines, arena);
     }
     struct section section = {.list = list, .arena = arena};
     llhttp_t parser;

@@ -44,6 +44,9 @@ static bool parse_request_line(struct span line, struct request_head *request, s
         request->method = SPAN_NONE;
         return refuse(problem, 400, "the method is no token");
     }
+    if (span_equal(request->method, SPAN_LITERAL("PRI"))) {
+        return refuse(problem, 400, "HTTP/2 is not spoken here");
+    }
     struct span rest = span_skip(line, request->method.len + 1);
     const char *second = first != NULL ? memchr(rest.ptr, ' ', rest.len) : NULL;
     if (second == NULL) {
@@ -53,11 +56,13 @@ static bool parse_request_line(struct span line, struct request_head *request, s
     if (!parse_version(span_skip(rest, request->target.len + 1), &request->minor_version, problem)) {
         return false;
     }
-    if (span_equal(request->method, SPAN_LITERAL("PRI"))) {
-        return refuse(problem, 400, "HTTP/2 is not spoken here");
-    }
     return !span_equal(request->method, SPAN_LITERAL("CONNECT")) ||
            refuse(problem, 405, "CONNECT is not for a reverse proxy");
+}
+
+bool http_check_request_line(struct span line, struct http_problem *problem) {
+    struct request_head request = {0};
+    return parse_request_line(line, &request, problem);
 }
 
 static void split_query(struct span text, struct request_head *request) {

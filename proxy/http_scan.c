@@ -80,6 +80,10 @@ enum head_scan_result http_scan_head(struct head_scan *scan, struct span bytes, 
         if (!check_line(scan, has_return, line_bytes, limits, problem)) {
             return HEAD_REFUSED;
         }
+        if (line_bytes > 0 && bytes.ptr[scan->line_start] == '\r') {
+            refuse(problem, 400, "a bare carriage return stands where the head should end");
+            return HEAD_REFUSED;
+        }
         scan->scanned = scan->line_start = end + 1;
         scan->lines++;
         if (line_bytes == 0) {
@@ -88,6 +92,10 @@ enum head_scan_result http_scan_head(struct head_scan *scan, struct span bytes, 
         }
     }
     if (scan->line_start < bytes.len) {
+        if (bytes.ptr[scan->line_start] == '\r' && bytes.len - scan->line_start > 1) {
+            refuse(problem, 400, "a bare carriage return stands where the head should end");
+            return HEAD_REFUSED;
+        }
         size_t unfinished = bytes.len - scan->line_start;
         unfinished -= bytes.ptr[bytes.len - 1] == '\r' ? 1 : 0;
         if (!check_line_length(scan, unfinished, limits, problem)) {

@@ -2,9 +2,10 @@
  *
  * Lines go to the log writer's queue (log_writer.h) once it runs, and straight to stderr before and after. A line has a
  * time, the level, the thread and what the thread was doing (log_context), as
- *     2026-11-21 10:11:12.345 [warn] worker 1: while reading the response head, client 192.0.2.7, host shop.example.net: …
- * Syslog targets get the text without time. Control characters and bytes that are not UTF-8 are written as \xhh, whatever
- * a message says: a peer cannot forge a line. A line is at most LOG_LINE_MAX bytes; what is longer is cut ("..."). */
+ *     2026-11-21 10:11:12.345 [warn] worker 1: while reading the response head, client 192.0.2.7, host
+ * shop.example.net: … Syslog targets get the text without time. Control characters and bytes that are not UTF-8 are
+ * written as \xhh, whatever a message says: a peer cannot forge a line. A line is at most LOG_LINE_MAX bytes; what is
+ * longer is cut ("..."). */
 #ifndef WEIR_PROXY_LOG_H
 #define WEIR_PROXY_LOG_H
 

@@ -1,7 +1,7 @@
 /* A log's queue and its file: appended to on any thread, opened and written on the log writer's (see log_file.h).
  *
- * Invariants: queued_bytes is the sum of what `queue` and `writing` hold, and at most LOG_QUEUE_MAX_BYTES; lines leave in
- * the order in which they came; nothing is dropped once it has been taken, except when the file is destroyed. */
+ * Invariants: queued_bytes is the sum of what `queue` and `writing` hold, and at most LOG_QUEUE_MAX_BYTES; lines leave
+ * in the order in which they came; nothing is dropped once it has been taken, except when the file is destroyed. */
 #include "proxy/log_file.h"
 
 #include <errno.h>
@@ -90,8 +90,9 @@ static int open_path(const char *path) {
     return fd;
 }
 
-/* The standard streams are shared with whoever started the process, so their flags must stay as they are. A pipe gets an
- * open file description of its own; anything else is duplicated, and a regular file thereby keeps one common offset. */
+/* The standard streams are shared with whoever started the process, so their flags must stay as they are. A pipe gets
+ * an open file description of its own; anything else is duplicated, and a regular file thereby keeps one common offset.
+ */
 static int open_stream(struct log_file *file, int stream) {
     struct stat status;
     if (fstat(stream, &status) != 0) {
@@ -118,7 +119,8 @@ bool log_file_connect(struct log_file *file, const char **error) {
             *error = "syslog has no such facility; write daemon, user or local0 to local7";
             return false;
         }
-        openlog("weir", LOG_PID, *facility);
+        file->facility = *facility;
+        openlog("weir", LOG_PID, LOG_DAEMON);
         return true;
     }
     int fd;
@@ -234,7 +236,7 @@ static ssize_t write_syslog(struct log_file *file) {
     const char *line = chunk->bytes + chunk->start;
     const char *end = memchr(line, '\n', chunk->end - chunk->start);
     size_t bytes = end != NULL ? (size_t)(end - line) + 1 : chunk->end - chunk->start;
-    log_syslog_line(line, bytes);
+    log_syslog_line(file->facility, line, bytes);
     return (ssize_t)bytes;
 }
 

@@ -1,8 +1,8 @@
 /* One target of log lines: its bounded queue, and the writing of it. Internal to the log writer (log_writer.c).
  *
  * Producers on any thread call log_file_queue() alone; opening happens before the writer's thread knows the file, or on
- * it; everything else on the writer's thread. Lock: `lock` guards the queue, held for a copy of one line or a swap of two
- * pointers. */
+ * it; everything else on the writer's thread. Lock: `lock` guards the queue, held for a copy of one line or a swap of
+ * two pointers. */
 #ifndef WEIR_PROXY_LOG_FILE_H
 #define WEIR_PROXY_LOG_FILE_H
 
@@ -30,9 +30,10 @@ struct log_chunk; /* a piece of a queue */
 struct log_file {
     enum log_file_kind kind;
     char *path;
+    int facility; /* syslog */
 
-    struct log_file *next; /* in the writer's list: set under its lock */
-    size_t references;     /* under the writer's lock */
+    struct log_file *next;        /* in the writer's list: set under its lock */
+    size_t references;            /* under the writer's lock */
     struct log_file *next_listed; /* in the writer's list of files with work */
 
     pthread_mutex_t lock; /* guards the block below */
@@ -41,9 +42,9 @@ struct log_file {
     uint64_t lost_lines; /* since they were last told of */
     bool listed;         /* in the writer's list of files with work */
 
-    int fd;                    /* -1: not open; this and what follows: the writer's thread */
-    bool polled, is_socket;    /* shared with other processes: ask poll() before each small write; use send() */
-    struct log_chunk *writing; /* taken off the queue, oldest first */
+    int fd;                     /* -1: not open; this and what follows: the writer's thread */
+    bool polled, is_socket;     /* shared with other processes: ask poll() before each small write; use send() */
+    struct log_chunk *writing;  /* taken off the queue, oldest first */
     struct log_file *next_held; /* in the writer's list of files that take no more now */
     bool held;
     bool failing;       /* the last write failed, and was told of */
@@ -76,6 +77,7 @@ enum log_file_result log_file_write(struct log_file *file, struct log_totals *to
 
 /* NULL for a facility that syslog does not have. */
 const int *log_syslog_facility(const char *name);
-void log_syslog_line(const char *line, size_t bytes); /* as queued: a digit for the level, then the line */
+void log_syslog_line(int facility, const char *line,
+                     size_t bytes); /* as queued: a digit for the level, then the line */
 
 #endif

@@ -1,8 +1,9 @@
 /* The log writer's thread, and what other threads call of it.
  *
- * A file with lines waiting is on exactly one of two lists: `listed`, a stack that any thread pushes to and the writer's
- * thread takes as a whole, or `held`, the thread's own: files that took no more when they were last tried. A thread that
- * pushes wakes the writer's when that said it is asleep; while it is busy, nobody makes a system call for a line.
+ * A file with lines waiting is on exactly one of two lists: `listed`, a stack that any thread pushes to and the
+ * writer's thread takes as a whole, or `held`, the thread's own: files that took no more when they were last tried. A
+ * thread that pushes wakes the writer's when that said it is asleep; while it is busy, nobody makes a system call for a
+ * line.
  *
  * Locks, in the order in which they may be taken: error_lock, lock, a file's. None is held over a write. */
 #include "proxy/log_writer.h"
@@ -23,10 +24,10 @@
 #include "proxy/log_file.h"
 
 enum {
-    GATHER_MS = 10,          /* between two rounds of writing: lines that come meanwhile go out together */
-    LAST_WRITES_MS = 2000,   /* log_writer_free: how long queued lines may take */
-    JOIN_MS = 3000,          /* and how long the thread, which a dead disk may hold for ever */
-    TELL_LOST_MS = 10000,    /* between two reports of lost lines of one file */
+    GATHER_MS = 10,        /* between two rounds of writing: lines that come meanwhile go out together */
+    LAST_WRITES_MS = 2000, /* log_writer_free: how long queued lines may take */
+    JOIN_MS = 3000,        /* and how long the thread, which a dead disk may hold for ever */
+    TELL_LOST_MS = 10000,  /* between two reports of lost lines of one file */
 };
 
 struct log_writer {
@@ -259,7 +260,8 @@ static void reopen_files(struct log_writer *writer) {
             file->retry_ns = 0;
         } else if (!file->reopen_failed) {
             file->reopen_failed = true;
-            log_error("log %s: cannot be opened again: %s; lines still go to the file that was open", file->path, error);
+            log_error("log %s: cannot be opened again: %s; lines still go to the file that was open", file->path,
+                      error);
         }
     }
 }
@@ -294,8 +296,8 @@ static void sleep_until_work(struct log_writer *writer) {
     nfds_t count;
     int timeout_ms = plan_sleep(writer, &count);
     atomic_store(&writer->asleep, true);
-    bool work = atomic_load(&writer->listed) != NULL || atomic_load(&writer->stopping) ||
-                atomic_load(&writer->reopening);
+    bool work =
+        atomic_load(&writer->listed) != NULL || atomic_load(&writer->stopping) || atomic_load(&writer->reopening);
     if (!work) {
         poll(writer->polled, count, timeout_ms);
     }

@@ -21,8 +21,8 @@ struct mailbox *mailbox_new(struct ev_loop *loop, mailbox_deliver *deliver, mail
 /* Any thread; wakes the loop, returns at once. */
 void mailbox_post(struct mailbox *mailbox, void *message);
 
-/* On the loop's thread, or after that thread has ended; before the loop is destroyed. Nobody may post any more. Sets the
- * pointer to NULL; a NULL pointer is left alone. */
+/* On the loop's thread, or after that thread has ended; before the loop is destroyed. Nobody may post any more. Sets
+ * the pointer to NULL; a NULL pointer is left alone. */
 void mailbox_free(struct mailbox **mailbox);
 
 #endif

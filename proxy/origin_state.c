@@ -134,7 +134,7 @@ static bool *find_members(const struct config *config) {
 }
 
 static void wait_for_names(const struct origins *origins, int64_t wait_ns) {
-    struct resolver_name **names = must_calloc(origins->config->origin_count, sizeof(*names));
+    struct resolver_name **names = must_calloc(origins->config->origin_count, sizeof(struct resolver_name *));
     size_t count = 0;
     for (size_t i = 0; i < origins->config->origin_count; i++) {
         if (origins->runtimes[i]->name != NULL) {
@@ -169,8 +169,8 @@ struct origins *origins_new(struct origin_table *table, const struct config *con
     struct origins *origins = must_calloc(1, sizeof *origins);
     origins->table = table;
     origins->config = config;
-    origins->runtimes = must_calloc(config->origin_count, sizeof(*origins->runtimes));
-    origins->schedules = must_calloc(config->balancer_count, sizeof(*origins->schedules));
+    origins->runtimes = must_calloc(config->origin_count, sizeof(struct origin_runtime *));
+    origins->schedules = must_calloc(config->balancer_count, sizeof(struct balancer_schedule *));
     bool *is_member = find_members(config);
     for (size_t i = 0; i < config->origin_count; i++) {
         assert(config->origins[i]->index == i);

@@ -20,9 +20,9 @@ static void on_usr2(struct process *process) {
 
 static void on_drain(struct process *process) {
     if (process->phase == PROCESS_RUNNING) {
-        process_drain(process, "stopped");
+        process_drain(process, "told to stop");
     } else {
-        process_stop(process, "told to stop again");
+        process_stop(process, "told to stop once more");
     }
 }
 

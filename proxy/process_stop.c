@@ -30,7 +30,7 @@ void process_drain(struct process *process, const char *why) {
     upgrade_cancel(process);
     process->phase = PROCESS_DRAINING;
     int64_t timeout_ns = process->generation->config->server.graceful_timeout_ns;
-    log_notice("%s: finishing %zu client connections within %lld s", why,
+    log_notice("%s: ending %zu client connections within %lld s, as their requests are served", why,
                atomic_load_explicit(&process->connections, memory_order_relaxed),
                (long long)(timeout_ns / NS_PER_SECOND));
     if (!process->replaced) {
@@ -55,7 +55,7 @@ void process_stop(struct process *process, const char *why) {
         listener_set_forget(process->listeners);
     }
     process->phase = PROCESS_STOPPING;
-    log_notice("%s: closing all connections", why);
+    log_notice("%s: ending at once", why);
     ev_timer_stop(process->loop, &process->drain_timer);
     post_to_all(process, worker_post_stop);
 }

@@ -23,7 +23,7 @@ struct scope_list {
 static void add_scope(struct scope_list *list, struct arena *arena, const struct settings *scope) {
     if (list->count == list->capacity) {
         size_t capacity = list->capacity > 0 ? list->capacity * 2 : (size_t)FIRST_SCOPES;
-        const struct settings **larger = arena_alloc_raw(arena, capacity * sizeof *larger);
+        const struct settings **larger = arena_alloc_raw(arena, capacity * sizeof(struct settings *));
         for (size_t i = 0; i < list->count; i++) {
             larger[i] = list->scopes[i];
         }

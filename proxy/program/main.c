@@ -14,6 +14,7 @@
 #include "proxy/log.h"
 #include "proxy/process.h"
 #include "proxy/program/options.h"
+#include "stats/summary.h"
 
 enum { EXIT_USAGE = 2 };
 
@@ -69,12 +70,26 @@ static int examine(const struct options *options) {
     return EXIT_SUCCESS;
 }
 
+static void log_report(const struct process_report *report) {
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+    if (out == NULL) {
+        return;
+    }
+    stats_summary(&report->counters, report->uptime_ns, out);
+    fclose(out);
+    log_notice("%s; %s", report->occasion, text);
+    free(text);
+}
+
 static int serve(const struct options *options) {
     const struct process_options process = {
         .config = config_options(options),
         .detach = options->detach,
         .program = options->program,
         .arguments = options->arguments,
+        .report = log_report,
     };
     return process_run(&process);
 }

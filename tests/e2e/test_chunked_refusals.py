@@ -45,7 +45,7 @@ CHUNKS = table(
     ("bare-carriage-return-in-size", "\r3\r\nabc\r\n0\r\n\r\n"),
     ("two-carriage-returns-after-size", "3\r\r\nabc\r\n0\r\n\r\n"),
     ("bare-carriage-return-after-data", "3\r\nabc\r0\r\n\r\n"),
-    ("bare-carriage-return-as-the-end", "3\r\nabc\r\n0\r\n\rX"),
+    ("bare-carriage-return-as-the-end", "3\r\nabc\r\n0\r\n\rX\r\n\r\n"),
     ("data-too-long", "3\r\nabcd\r\n0\r\n\r\n"),
     ("data-too-short", "3\r\nab\r\n0\r\n\r\n"),
     ("no-end-of-data", "3\r\nabc0\r\n\r\n"),

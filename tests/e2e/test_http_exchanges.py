@@ -64,6 +64,7 @@ def test_an_origin_that_refuses_an_expectation(weir, origin, connect, status, en
     if "close" in (answer.header("Connection") or ""):
         assert client.is_closed()
     else:
+        assert not client.is_closed(0.3), "closed without having said so"
         client.send(b"hello" + format_request("/next"))
         assert client.read_response().body == b"next"
     assert proxy.get("/").body == b"next"

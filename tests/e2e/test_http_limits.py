@@ -2,7 +2,7 @@
 # ctest: tsan
 import pytest
 from support.client import format_request
-from support.http import CHUNKED, END, HOST, LINE, POST, Front
+from support.http import CHUNKED, END, HOST, LINE, Front
 
 
 @pytest.fixture(name="front", scope="module")

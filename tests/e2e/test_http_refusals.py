@@ -184,7 +184,7 @@ def test_a_control_character_elsewhere(front, code, place):
     ("in-the-length", f"{LINE}{HOST}Content-Length: 1\r0\r\n{END}"),
     ("in-the-coding", f"{LINE}{HOST}Transfer-Encoding: chunk\red\r\n{END}"),
     ("hiding-a-coding", f"{LINE}{HOST}X-A: b\rTransfer-Encoding: chunked\r\n{END}"),
-    ("in-the-empty-line", f"{LINE}{HOST}\r\r\n"),
+    ("in-the-empty-line", f"{LINE}{HOST}\r\r\n{END}"),
     ("twice-as-the-end", f"{LINE}{HOST}\r\r{LINE}{HOST}{END}"),
 ))
 def test_a_bare_carriage_return(front, head):
@@ -198,7 +198,7 @@ def test_a_bare_carriage_return(front, head):
     ("after-a-later-field", f"{LINE}{HOST}X-A: b\nX-B: c\r\n{END}"),
     ("as-the-empty-line", f"{LINE}{HOST}\n"),
     ("in-a-value", f"{LINE}{HOST}X-A: b\nTransfer-Encoding: chunked\r\n{END}"),
-    ("then-carriage-return", f"GET / HTTP/1.1\n\rHost: localhost\n\r\n\r"),
+    ("then-carriage-return", "GET / HTTP/1.1\n\rHost: localhost\n\r\n\r"),
     ("in-the-target", f"GET /a\nb HTTP/1.1\r\n{HOST}{END}"),
     ("in-the-method", f"G\nET / HTTP/1.1\r\n{HOST}{END}"),
 ))

@@ -1,7 +1,7 @@
 """One test for every rule of the request line and of Host: the refusal, the close, and what the origin did not receive."""
 # ctest: tsan
 import pytest
-from support.http import END, HOST, LINE, POST, Front, read_answer_and_end, send_all, table
+from support.http import END, HOST, LINE, Front, read_answer_and_end, send_all, table
 
 
 @pytest.fixture(name="front", scope="module")
@@ -87,7 +87,7 @@ def test_another_version(front, version):
     front.refused(f"GET / HTTP/{version}\r\n{HOST}\r\n", 505)
 
 
-@pytest.mark.parametrize("data", ["GET /\r\n", "GET /\r\n\r\n", "GET / \r\n\r\n", f"GET /\r\n{HOST}\r\n"])
+@pytest.mark.parametrize("data", ["GET /\r\n\r\n", "GET / \r\n\r\n", f"GET /\r\n{HOST}\r\n"])
 def test_http_0_9(front, data):
     front.refused(data, (400, 505), half_close=True)
 

@@ -1,7 +1,7 @@
 """HttpProtocolOptions Unsafe: a bare line feed in a head, and nothing else."""
 # ctest: tsan
 import pytest
-from support.http import CHUNKED, POST, Front, table
+from support.http import CHUNKED, Front, table
 
 
 @pytest.fixture(name="unsafe", scope="module")

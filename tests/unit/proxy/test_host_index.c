@@ -157,7 +157,7 @@ enum { MANY = 100000 };
 static void a_hundred_thousand_hosts(void) {
     begin();
     struct virtual_host *many = calloc(MANY, sizeof *many);
-    const struct virtual_host **list = calloc(MANY + 1, sizeof *list);
+    const struct virtual_host **list = calloc(MANY + 1, sizeof(struct virtual_host *));
     char(*names)[40] = calloc(MANY, sizeof *names);
     const struct host_address any = {.port = 80};
     list[0] = &main_server;

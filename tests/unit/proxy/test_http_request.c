@@ -52,7 +52,7 @@ static const struct request_case start_lines[] = {
     {BYTES("CONNECT h:443 HTTP/1.1\r\n" HOST END), 405, NULL},
     {BYTES("CONNECT / HTTP/1.1\r\n" HOST END), 405, NULL},
     {BYTES("PRI * HTTP/1.1\r\n" HOST END), 400, NULL},
-    {BYTES("PRI * HTTP/2.0\r\n\r\n"), 505, NULL},
+    {BYTES("PRI * HTTP/2.0\r\n\r\n"), 400, NULL},
     {BYTES("G(T / HTTP/1.1\r\n" HOST END), 400, NULL},
     {BYTES("G\0T / HTTP/1.1\r\n" HOST END), 400, NULL},
     {BYTES("G\xc4T / HTTP/1.1\r\n" HOST END), 400, NULL},

@@ -1,0 +1,153 @@
+"""ErrorDocument: text, a path of the origin's, a URL; and the built-in page when nothing is said or the path fails."""
+# ctest: tsan
+import pytest
+from support.origin import answering, response
+from support.wait import free_port
+
+
+def pages(connection):
+    """An origin with a page for errors; everything else there is cut off, which is a 502."""
+    while (request := connection.read_request()) is not None:
+        if request.target.startswith("/errors/"):
+            connection.answer(b"page for " + request.target.encode(), headers={"Content-Type": "text/html", "X-Page": "yes"})
+        elif request.target == "/good":
+            connection.answer(b"good")
+        elif request.target == "/missing":
+            connection.answer(b"the origin's own", "404 Not Found")
+        else:
+            return
+
+
+def test_the_built_in_page(weir):
+    answer = weir("").get("/nowhere")
+    assert answer.status == 404
+    assert answer.header("Content-Type").startswith("text/html")
+    assert b"404" in answer.body and b"Not Found" in answer.body
+    assert int(answer.header("Content-Length")) == len(answer.body)
+
+
+def test_a_page_of_text(weir):
+    client = weir('ErrorDocument 404 "<b>not</b> here"').connect()
+    for _ in range(2):
+        answer = client.request("/nowhere")
+        assert (answer.status, answer.body) == (404, b"<b>not</b> here")
+        assert answer.header("Content-Type").startswith("text/html")
+
+
+def test_head_gets_the_length_only(weir):
+    client = weir('ErrorDocument 404 "not here"').connect()
+    answer = client.request("/nowhere", "HEAD")
+    assert answer.status == 404
+    assert answer.header("Content-Length") == "8"
+    assert client.request("/nowhere").body == b"not here"
+
+
+def test_each_status_has_its_own(weir):
+    proxy = weir('ErrorDocument 404 "four"\nErrorDocument 403 "three"\nErrorDocument 503 "gone"\n'
+                 f"<Location /no>\nRequire all denied\n</Location>\nProxyPass /gone http://127.0.0.1:{free_port()}/")  # fmt: skip
+    client = proxy.connect()
+    for target, status, body in (("/x", 404, b"four"), ("/no", 403, b"three"), ("/gone", 503, b"gone")):
+        answer = client.request(target)
+        assert (answer.status, answer.body) == (status, body)
+
+
+@pytest.mark.parametrize("request_bytes, status", [
+    (b"GET / HTTP/1.1\r\n\r\n", 400),
+    (b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: a\r\n\r\n", 414),
+    (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9999999999\r\n\r\n", 413),
+    (b"GET / HTTP/2.0\r\nHost: a\r\n\r\n", 505),
+])  # fmt: skip
+def test_a_refusal_has_one_too(weir, request_bytes, status):
+    proxy = weir(f'ErrorDocument {status} "mine"')
+    client = proxy.connect().send(request_bytes)
+    answer = client.read_response()
+    assert (answer.status, answer.body) == (status, b"mine")
+    assert client.is_closed()
+
+
+def test_a_path_is_fetched_from_the_origin(weir, origin):
+    server = origin(pages)
+    proxy = weir(f"ErrorDocument 502 /errors/502.html\nProxyPass / {server.url}")
+    client = proxy.connect()
+    for _ in range(2):
+        answer = client.request("/cut?a=b", "POST", body=b"hello")
+        assert (answer.status, answer.body) == (502, b"page for /errors/502.html")
+        assert answer.header("Content-Type") == "text/html"
+        assert client.request("/good").body == b"good"
+    fetched = [request for request in server.requests if request.target == "/errors/502.html"]
+    assert [request.method for request in fetched] == ["GET", "GET"]
+    assert all(request.body == b"" for request in fetched)
+
+
+def test_a_path_for_a_head_request(weir, origin):
+    server = origin(pages)
+    client = weir(f"ErrorDocument 502 /errors/502.html\nProxyPass / {server.url}").connect()
+    answer = client.request("/cut", "HEAD")
+    assert answer.status == 502
+    assert client.request("/good").body == b"good"
+
+
+def test_a_path_when_another_origin_fails(weir, origin):
+    server = origin(pages)
+    proxy = weir(f"ErrorDocument 503 /errors/503.html\nProxyPass /app/ http://127.0.0.1:{free_port()}/\nProxyPass / {server.url}")
+    answer = proxy.get("/app/")
+    assert (answer.status, answer.body) == (503, b"page for /errors/503.html")
+
+
+@pytest.mark.parametrize("path", ["/cut", "/missing"])
+def test_a_path_that_fails_itself(weir, origin, path):
+    """The built-in page, and no second attempt for the error of the error."""
+    server = origin(pages)
+    proxy = weir(f"ErrorDocument 502 {path}\nProxyPass / {server.url}")
+    answer = proxy.get("/other-cut")
+    assert answer.status == 502
+    assert b"502" in answer.body and b"the origin's own" not in answer.body
+    assert len(server.requests) <= 3
+
+
+def test_a_path_whose_origin_is_the_one_that_is_down(weir):
+    proxy = weir(f"ErrorDocument 503 /errors/503.html\nProxyPass / http://127.0.0.1:{free_port()}/")
+    answer = proxy.get("/")
+    assert answer.status == 503
+    assert b"503" in answer.body
+
+
+def test_a_path_that_is_too_slow(weir, origin):
+    def silent(connection):
+        connection.read_request()
+        connection.wait_closed()
+
+    server = origin(silent)
+    answer = weir(f"ProxyTimeout 1\nErrorDocument 504 /errors/504.html\nProxyPass / {server.url}").get("/")
+    assert answer.status == 504
+    assert b"504" in answer.body
+
+
+def test_a_url_is_redirected_to(weir):
+    answer = weir("ErrorDocument 404 http://errors.example/404?a=b").get("/nowhere")
+    assert answer.status == 302
+    assert answer.header("Location") == "http://errors.example/404?a=b"
+
+
+def test_what_the_origin_says_itself_is_left_alone(weir, origin):
+    server = origin(pages)
+    answer = weir(f'ErrorDocument 404 "mine"\nProxyPass / {server.url}').get("/missing")
+    assert (answer.status, answer.body) == (404, b"the origin's own")
+
+
+def test_the_page_of_a_location_and_of_a_host(weir):
+    proxy = weir(
+        'ErrorDocument 404 "server"\n<VirtualHost *:*>\nServerName a\nErrorDocument 404 "host"\n'
+        '<Location /in/>\nErrorDocument 404 "location"\n</Location>\n</VirtualHost>\n<VirtualHost *:*>\nServerName b\n</VirtualHost>'
+    )
+    client = proxy.connect()
+    assert client.request("/", host="a").body == b"host"
+    assert client.request("/in/x", host="a").body == b"location"
+    assert client.request("/", host="b").body == b"server"
+
+
+def test_a_bad_answer_of_the_page_s_origin(weir, origin):
+    server = origin(answering(b"evil\r\n\r\n"), response(b"unused"))
+    answer = weir(f"Workers 1\nErrorDocument 502 /errors/502.html\nProxyPass / {server.url}").get("/")
+    assert answer.status == 502
+    assert b"evil" not in answer.body
