@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "config/directive.h"
+#include "config/log_format.h"
 #include "config/parser.h"
 
 enum { SERVER_AND_HOST = CONTEXT_SERVER | CONTEXT_HOST };
@@ -103,55 +104,12 @@ static const struct {
 
 enum { BUILT_IN_COUNT = sizeof built_in_formats / sizeof built_in_formats[0] };
 
-static const char *const extension_names[] = {"weir-decision", "weir-reason",   "weir-delay",        "weir-class",
-                                              "weir-user",     "weir-upstream", "weir-request-time", NULL};
-
-/* One code behind its percent sign: [<>!0-9,]* [{argument}] letter. Returns its length; 0 after an error. */
-static size_t check_code(struct parser *parser, const struct word *word, const char *code) {
-    size_t length = strspn(code, "<>!0123456789,");
-    const char *argument = NULL;
-    if (code[length] == '{') {
-        const char *brace = strchr(code + length, '}');
-        if (brace == NULL) {
-            parser_error_at(parser, word, NULL, "\"%%%.40s\" has no closing }", code);
-            return 0;
-        }
-        argument = arena_copy(&parser->scratch, (struct span){code + length + 1, (size_t)(brace - code) - length - 1});
-        length = (size_t)(brace - code) + 1;
-    }
-    if (strncmp(code + length, "^ti", 3) == 0 || strncmp(code + length, "^to", 3) == 0) {
-        return length + 3;
-    }
-    if (code[length] == 'x' && argument != NULL) {
-        for (size_t i = 0; extension_names[i] != NULL; i++) {
-            if (strcasecmp(extension_names[i], argument) == 0) {
-                return length + 1;
-            }
-        }
-        const char *nearest = nearest_word(span_of(argument), extension_names);
-        parser_error_at(parser, word,
-                        nearest != NULL ? arena_printf(&parser->scratch, "did you mean \"%%{%s}x\"?", nearest)
-                                        : "known are weir-decision, -reason, -delay, -class, -user, -upstream, "
-                                          "-request-time",
-                        "\"%%{%s}x\" is not known", argument);
-        return 0;
-    }
-    if (code[length] == '\0' || strchr("%aAbBCDefhHiIklLmnoOpPqrRsStTuUvVX", code[length]) == NULL) {
-        parser_error_at(parser, word, "write %% for a percent sign", "\"%%%.20s\" is no format code that weir knows",
-                        code);
-        return 0;
-    }
-    return length + 1;
-}
-
 static bool check_format(struct parser *parser, const struct word *word) {
-    const char *rest = word->text;
-    while ((rest = strchr(rest, '%')) != NULL) {
-        size_t used = check_code(parser, word, rest + 1);
-        if (used == 0) {
-            return false;
-        }
-        rest += used + 1;
+    struct log_format format;
+    const char *problem, *hint;
+    if (!log_format_parse(word->text, &parser->scratch, &format, &problem, &hint)) {
+        parser_error_at(parser, word, hint, "%s", problem);
+        return false;
     }
     return true;
 }

@@ -1,4 +1,5 @@
-/* The codes of Apache's mod_log_config and mod_logio, one function each, and the table of them. Runs on workers. A code
+/* The codes of Apache's mod_log_config and mod_logio, one function each, and the table of them by the
+ * constants of config/log_codes.def. Runs on workers. A code
  * that has no meaning in a proxy, or nothing to tell of this request, writes "-". */
 #include <stdlib.h>
 #include <unistd.h>
@@ -54,10 +55,11 @@ CODE(write_local) {
     put_address(line, &record->local);
 }
 
-static bool prepare_address(struct access_step *step, struct arena *arena) {
+static void prepare_address(struct access_step *step, struct arena *arena) {
     (void)arena;
-    step->write = write_peer;
-    return span_equal(step->argument, SPAN_LITERAL("c"));
+    if (step->argument.len > 0) { /* "c" */
+        step->write = write_peer;
+    }
 }
 
 /* The port of the Host field, of ServerName, or the scheme's: UseCanonicalName Off. */
@@ -95,16 +97,13 @@ CODE(write_remote_port) {
     line_put_number(line, record->client_port);
 }
 
-static bool prepare_port(struct access_step *step, struct arena *arena) {
+static void prepare_port(struct access_step *step, struct arena *arena) {
     (void)arena;
-    if (span_equal_nocase(step->argument, SPAN_LITERAL("local"))) {
+    if (span_equal(step->argument, SPAN_LITERAL("local"))) {
         step->write = write_local_port;
-    } else if (span_equal_nocase(step->argument, SPAN_LITERAL("remote"))) {
+    } else if (span_equal(step->argument, SPAN_LITERAL("remote"))) {
         step->write = write_remote_port;
-    } else {
-        return span_equal_nocase(step->argument, SPAN_LITERAL("canonical"));
     }
-    return true;
 }
 
 /* ---- the request ---- */
@@ -257,16 +256,13 @@ CODE(write_duration_s) {
     line_put_number(line, positive(record->duration_ns / 1000000000));
 }
 
-static bool prepare_duration(struct access_step *step, struct arena *arena) {
+static void prepare_duration(struct access_step *step, struct arena *arena) {
     (void)arena;
     if (span_equal(step->argument, SPAN_LITERAL("us"))) {
         step->write = write_duration_us;
     } else if (span_equal(step->argument, SPAN_LITERAL("ms"))) {
         step->write = write_duration_ms;
-    } else {
-        return span_equal(step->argument, SPAN_LITERAL("s"));
     }
-    return true;
 }
 
 /* ---- the process ---- */
@@ -296,23 +292,19 @@ CODE(write_thread_hex) {
     line_put(line, (struct span){digits + first, sizeof digits - first});
 }
 
-static bool prepare_process(struct access_step *step, struct arena *arena) {
+static void prepare_process(struct access_step *step, struct arena *arena) {
     (void)arena;
     if (span_equal(step->argument, SPAN_LITERAL("tid"))) {
         step->write = write_thread;
     } else if (span_equal(step->argument, SPAN_LITERAL("hextid"))) {
         step->write = write_thread_hex;
-    } else {
-        return span_equal(step->argument, SPAN_LITERAL("pid"));
     }
-    return true;
 }
 
 /* The process's environment when the configuration was loaded; no request changes it. */
-static bool prepare_environment(struct access_step *step, struct arena *arena) {
+static void prepare_environment(struct access_step *step, struct arena *arena) {
     const char *value = getenv(step->argument.ptr);
     step->argument = value != NULL ? arena_copy_span(arena, span_of(value)) : SPAN_NONE;
-    return true;
 }
 
 CODE(write_environment) {
@@ -326,44 +318,43 @@ CODE(write_percent) {
     line_put_char(line, '%');
 }
 
-const struct access_code access_codes[] = {
-    {"%", ARGUMENT_IGNORED, write_percent, NULL, NULL},
-    {"a", ARGUMENT_OPTIONAL, write_client, prepare_address, "c: the address of the connection"},
-    {"A", ARGUMENT_IGNORED, write_local, NULL, NULL},
-    {"b", ARGUMENT_IGNORED, write_body_bytes_or_dash, NULL, NULL},
-    {"B", ARGUMENT_IGNORED, write_body_bytes, NULL, NULL},
-    {"C", ARGUMENT_REQUIRED, access_write_cookie, NULL, "cookie-name"},
-    {"D", ARGUMENT_IGNORED, write_duration_us, NULL, NULL},
-    {"e", ARGUMENT_REQUIRED, write_environment, prepare_environment, "VARIABLE"},
-    {"f", ARGUMENT_IGNORED, access_write_dash, NULL, NULL},
-    {"h", ARGUMENT_OPTIONAL, write_client, prepare_address, "c: the address of the connection"},
-    {"H", ARGUMENT_IGNORED, write_protocol, NULL, NULL},
-    {"i", ARGUMENT_REQUIRED, access_write_request_field, access_prepare_field, "Field-Name"},
-    {"I", ARGUMENT_IGNORED, write_bytes_in, NULL, NULL},
-    {"k", ARGUMENT_IGNORED, write_keepalive_number, NULL, NULL},
-    {"l", ARGUMENT_IGNORED, access_write_dash, NULL, NULL},
-    {"L", ARGUMENT_IGNORED, access_write_dash, NULL, NULL},
-    {"m", ARGUMENT_IGNORED, write_method, NULL, NULL},
-    {"n", ARGUMENT_REQUIRED, access_write_dash, NULL, "note"},
-    {"o", ARGUMENT_REQUIRED, access_write_response_field, access_prepare_field, "Field-Name"},
-    {"O", ARGUMENT_IGNORED, write_bytes_out, NULL, NULL},
-    {"p", ARGUMENT_OPTIONAL, write_canonical_port, prepare_port, "canonical, local or remote"},
-    {"P", ARGUMENT_OPTIONAL, write_process, prepare_process, "pid, tid or hextid"},
-    {"q", ARGUMENT_IGNORED, write_query, NULL, NULL},
-    {"r", ARGUMENT_IGNORED, write_request_line, NULL, NULL},
-    {"R", ARGUMENT_IGNORED, write_handler, NULL, NULL},
-    {"s", ARGUMENT_IGNORED, write_status, NULL, NULL},
-    {"S", ARGUMENT_IGNORED, write_bytes_both, NULL, NULL},
-    {"t", ARGUMENT_IGNORED, access_write_time, access_prepare_time, NULL},
-    {"T", ARGUMENT_OPTIONAL, write_duration_s, prepare_duration, "s, ms or us"},
-    {"u", ARGUMENT_IGNORED, access_write_dash, NULL, NULL},
-    {"U", ARGUMENT_IGNORED, write_path, NULL, NULL},
-    {"v", ARGUMENT_IGNORED, write_server_name, NULL, NULL},
-    {"V", ARGUMENT_IGNORED, write_requested_name, NULL, NULL},
-    {"x", ARGUMENT_REQUIRED, access_write_decision, access_prepare_x, access_x_names},
-    {"X", ARGUMENT_IGNORED, write_connection_state, NULL, NULL},
-    {"^FB", ARGUMENT_IGNORED, access_write_dash, NULL, NULL},
-    {"^ti", ARGUMENT_REQUIRED, access_write_dash, NULL, "Field-Name"},
-    {"^to", ARGUMENT_REQUIRED, access_write_dash, NULL, "Field-Name"},
+const struct access_code access_codes[LOG_CODE_COUNT] = {
+    [LOG_CODE_PERCENT] = {write_percent, NULL},
+    [LOG_CODE_CLIENT] = {write_client, prepare_address},
+    [LOG_CODE_LOCAL_ADDRESS] = {write_local, NULL},
+    [LOG_CODE_BODY_BYTES_OR_DASH] = {write_body_bytes_or_dash, NULL},
+    [LOG_CODE_BODY_BYTES] = {write_body_bytes, NULL},
+    [LOG_CODE_COOKIE] = {access_write_cookie, NULL},
+    [LOG_CODE_DURATION_US] = {write_duration_us, NULL},
+    [LOG_CODE_ENVIRONMENT] = {write_environment, prepare_environment},
+    [LOG_CODE_FILE_NAME] = {access_write_dash, NULL},
+    [LOG_CODE_CLIENT_NAME] = {write_client, prepare_address},
+    [LOG_CODE_PROTOCOL] = {write_protocol, NULL},
+    [LOG_CODE_REQUEST_FIELD] = {access_write_request_field, access_prepare_field},
+    [LOG_CODE_BYTES_IN] = {write_bytes_in, NULL},
+    [LOG_CODE_KEEPALIVE_NUMBER] = {write_keepalive_number, NULL},
+    [LOG_CODE_IDENT] = {access_write_dash, NULL},
+    [LOG_CODE_LOG_ID] = {access_write_dash, NULL},
+    [LOG_CODE_METHOD] = {write_method, NULL},
+    [LOG_CODE_NOTE] = {access_write_dash, NULL},
+    [LOG_CODE_RESPONSE_FIELD] = {access_write_response_field, access_prepare_field},
+    [LOG_CODE_BYTES_OUT] = {write_bytes_out, NULL},
+    [LOG_CODE_PORT] = {write_canonical_port, prepare_port},
+    [LOG_CODE_PROCESS] = {write_process, prepare_process},
+    [LOG_CODE_QUERY] = {write_query, NULL},
+    [LOG_CODE_REQUEST_LINE] = {write_request_line, NULL},
+    [LOG_CODE_HANDLER] = {write_handler, NULL},
+    [LOG_CODE_STATUS] = {write_status, NULL},
+    [LOG_CODE_BYTES_BOTH] = {write_bytes_both, NULL},
+    [LOG_CODE_TIME] = {access_write_time, access_prepare_time},
+    [LOG_CODE_DURATION] = {write_duration_s, prepare_duration},
+    [LOG_CODE_REMOTE_USER] = {access_write_dash, NULL},
+    [LOG_CODE_PATH] = {write_path, NULL},
+    [LOG_CODE_SERVER_NAME] = {write_server_name, NULL},
+    [LOG_CODE_REQUESTED_NAME] = {write_requested_name, NULL},
+    [LOG_CODE_VARIABLE] = {access_write_dash, access_prepare_variable},
+    [LOG_CODE_CONNECTION_STATE] = {write_connection_state, NULL},
+    [LOG_CODE_FIRST_BYTE_TIME] = {access_write_dash, NULL},
+    [LOG_CODE_REQUEST_TRAILER] = {access_write_dash, NULL},
+    [LOG_CODE_RESPONSE_TRAILER] = {access_write_dash, NULL},
 };
-const size_t access_code_count = sizeof access_codes / sizeof access_codes[0];

@@ -1,10 +1,9 @@
 /* %{Name}i, %{Name}o and %{Name}C: fields of the request and of the response, and cookies. Runs on workers. */
 #include "proxy/access_log_steps.h"
 
-bool access_prepare_field(struct access_step *step, struct arena *arena) {
+void access_prepare_field(struct access_step *step, struct arena *arena) {
     (void)arena;
     step->field = field_id_of(step->argument);
-    return true;
 }
 
 struct span access_field_value(const struct field_list *fields, enum field_id id) {

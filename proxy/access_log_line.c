@@ -116,7 +116,8 @@ static size_t json_piece(struct span text, char piece[6], size_t *used) {
         *used = bytes;
         return bytes;
     }
-    memcpy(piece, "\\u00", 4);
+    static const char prefix[4] = {'\\', 'u', '0', '0'};
+    memcpy(piece, prefix, sizeof prefix);
     piece[4] = hex_digits[byte >> 4];
     piece[5] = hex_digits[byte & 15];
     return 6;

@@ -3,7 +3,7 @@
 #ifndef WEIR_PROXY_ACCESS_LOG_STEPS_H
 #define WEIR_PROXY_ACCESS_LOG_STEPS_H
 
-#include "config/arena.h"
+#include "config/log_format.h"
 #include "proxy/access_log.h"
 #include "proxy/access_log_line.h"
 
@@ -23,43 +23,32 @@ struct access_step {
     bool statuses_negated; /* "%!200,304{…}c" */
 };
 
-enum argument_use {
-    ARGUMENT_IGNORED,  /* as Apache does */
-    ARGUMENT_OPTIONAL, /* prepared when there is one */
-    ARGUMENT_REQUIRED,
-};
-
-/* Looks at step->argument and sets what the step needs; false when the argument is none that the code knows. */
-typedef bool access_step_preparer(struct access_step *step, struct arena *arena);
+/* Looks at step->argument and sets what the step needs. The argument is one that the code knows (config/log_codes.def).
+ */
+typedef void access_step_preparer(struct access_step *step, struct arena *arena);
 
 struct access_code {
-    const char *code; /* "h", "^ti" */
-    enum argument_use use;
     access_step_writer *write;
     access_step_preparer *prepare; /* NULL: nothing to do */
-    const char *arguments;         /* what `prepare` takes, for the message; NULL with no preparer that can fail */
 };
 
-extern const struct access_code access_codes[];
-extern const size_t access_code_count;
+extern const struct access_code access_codes[LOG_CODE_COUNT];
 
 void access_write_constant(const struct access_step *step, const struct access_record *record, struct log_line *line);
 void access_write_dash(const struct access_step *step, const struct access_record *record, struct log_line *line);
 
 /* access_log_fields.c */
 access_step_writer access_write_request_field, access_write_response_field, access_write_cookie;
-bool access_prepare_field(struct access_step *step, struct arena *arena);
+void access_prepare_field(struct access_step *step, struct arena *arena);
 /* The first such field's value; SPAN_NONE without. */
 struct span access_field_value(const struct field_list *fields, enum field_id id);
 
 /* access_log_time.c */
 access_step_writer access_write_time;
-bool access_prepare_time(struct access_step *step, struct arena *arena);
+void access_prepare_time(struct access_step *step, struct arena *arena);
 
 /* access_log_weir.c: %{…}x */
-access_step_writer access_write_decision;
-bool access_prepare_x(struct access_step *step, struct arena *arena);
-extern const char access_x_names[];
+void access_prepare_variable(struct access_step *step, struct arena *arena);
 
 /* access_log_json.c */
 size_t access_log_json_line(const struct access_record *record, char *line, size_t size);

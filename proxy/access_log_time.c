@@ -99,7 +99,7 @@ static void skip_prefix(struct access_step *step, struct span prefix, bool at_en
     }
 }
 
-bool access_prepare_time(struct access_step *step, struct arena *arena) {
+void access_prepare_time(struct access_step *step, struct arena *arena) {
     static const struct {
         const char *name;
         access_step_writer *write;
@@ -111,17 +111,14 @@ bool access_prepare_time(struct access_step *step, struct arena *arena) {
         {"usec_frac", write_microsecond_fraction},
     };
     static atomic_uint_fast64_t last_key;
+    (void)arena;
     skip_prefix(step, SPAN_LITERAL("begin:"), false);
     skip_prefix(step, SPAN_LITERAL("end:"), true);
     for (size_t i = 0; i < sizeof tokens / sizeof tokens[0]; i++) {
         if (span_equal(step->argument, span_of(tokens[i].name))) {
             step->write = tokens[i].write;
-            return true;
+            return;
         }
     }
-    if (step->argument.len > 0) {
-        step->argument = arena_copy_span(arena, step->argument); /* terminated, as strftime() wants it */
-    }
     step->cache_key = atomic_fetch_add_explicit(&last_key, 1, memory_order_relaxed) + 1;
-    return true;
 }

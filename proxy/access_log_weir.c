@@ -10,7 +10,7 @@ static void put_or_dash(struct log_line *line, const char *text) {
     }
 }
 
-void access_write_decision(const struct access_step *step, const struct access_record *record, struct log_line *line) {
+static void write_decision(const struct access_step *step, const struct access_record *record, struct log_line *line) {
     (void)step;
     put_or_dash(line, record->decision);
 }
@@ -79,16 +79,12 @@ static void write_https(const struct access_step *step, const struct access_reco
     line_put(line, record->https ? SPAN_LITERAL("on") : SPAN_LITERAL("off"));
 }
 
-const char access_x_names[] =
-    "weir-decision, weir-reason, weir-delay (milliseconds), weir-class, weir-user, weir-upstream, "
-    "weir-request-time, weir-origin-time (seconds), HTTPS, SSL_PROTOCOL, SSL_CIPHER, SSL_TLS_SNI";
-
-bool access_prepare_x(struct access_step *step, struct arena *arena) {
+void access_prepare_variable(struct access_step *step, struct arena *arena) {
     static const struct {
         const char *name;
         access_step_writer *write;
     } names[] = {
-        {"weir-decision", access_write_decision},
+        {"weir-decision", write_decision},
         {"weir-reason", write_reason},
         {"weir-delay", write_delay},
         {"weir-class", write_class},
@@ -102,15 +98,10 @@ bool access_prepare_x(struct access_step *step, struct arena *arena) {
         {"SSL_TLS_SNI", write_tls_server_name},
     };
     (void)arena;
+    step->write = access_write_dash; /* mod_ssl's many others: weir does not keep them */
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        if (span_equal_nocase(step->argument, span_of(names[i].name))) {
+        if (span_equal(step->argument, span_of(names[i].name))) {
             step->write = names[i].write;
-            return true;
         }
     }
-    if (span_starts_with(step->argument, SPAN_LITERAL("SSL_"))) {
-        step->write = access_write_dash; /* mod_ssl's many others: weir does not keep them */
-        return true;
-    }
-    return false;
 }

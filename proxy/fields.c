@@ -214,7 +214,8 @@ bool fields_has_token(const struct field_list *list, enum field_id id, struct sp
 
 static uint64_t hop_by_hop_ids(void) {
     return bit(FIELD_CONNECTION) | bit(FIELD_KEEP_ALIVE) | bit(FIELD_PROXY_AUTHENTICATE) |
-           bit(FIELD_PROXY_AUTHORIZATION) | bit(FIELD_PROXY_CONNECTION) | bit(FIELD_TE) | bit(FIELD_TRAILER) | bit(FIELD_TRANSFER_ENCODING) | bit(FIELD_UPGRADE);
+           bit(FIELD_PROXY_AUTHORIZATION) | bit(FIELD_PROXY_CONNECTION) | bit(FIELD_TE) | bit(FIELD_TRAILER) |
+           bit(FIELD_TRANSFER_ENCODING) | bit(FIELD_UPGRADE);
 }
 
 /* What a peer may name in Connection without effect, because a message means something else without it. */

@@ -1,7 +1,7 @@
 /* Active health checks on the housekeeping loop: for each member a timer, and while a check is under way a socket.
  *
  * Invariant: a check has either its pause timer or its socket and its time-out running, never both; exactly one verdict
- * ends each check. A check without ProxyHCUri, or of an https origin, is a connect and nothing more. */
+ * ends each check. A check of an https origin is a connect and nothing more. */
 #include "proxy/health_check.h"
 
 #include <errno.h>
@@ -230,7 +230,7 @@ static void on_pause_over(struct ev_loop *loop, ev_timer *timer, int events) {
 static void write_request(struct health_check *check) {
     const struct origin *origin = check->member->origin;
     const char *path = check->balancer->health_path;
-    if (path == NULL || origin->scheme == ORIGIN_HTTPS) {
+    if (origin->scheme == ORIGIN_HTTPS) {
         return;
     }
     const char *base = check->member->path != NULL ? check->member->path : "";
@@ -264,15 +264,15 @@ static void start_check(struct health_check *check, size_t position) {
     ev_timer_start(check->loop, &check->pause);
 }
 
-static bool is_checked(const struct balancer *balancer) {
-    return balancer->health_interval_ns > 0 || balancer->health_path != NULL;
+bool health_is_checked(const struct balancer *balancer) {
+    return balancer->health_path != NULL;
 }
 
 struct health_checks *health_checks_new(struct ev_loop *loop, const struct config *config,
                                         const struct origins *origins) {
     size_t count = 0;
     for (size_t i = 0; i < config->balancer_count; i++) {
-        count += is_checked(config->balancers[i]) ? config->balancers[i]->member_count : 0;
+        count += health_is_checked(config->balancers[i]) ? config->balancers[i]->member_count : 0;
     }
     if (count == 0) {
         return NULL;
@@ -280,7 +280,7 @@ struct health_checks *health_checks_new(struct ev_loop *loop, const struct confi
     struct health_checks *checks = must_calloc(1, sizeof *checks + count * sizeof *checks->checks);
     for (size_t i = 0; i < config->balancer_count; i++) {
         const struct balancer *balancer = config->balancers[i];
-        for (size_t j = 0; is_checked(balancer) && j < balancer->member_count; j++) {
+        for (size_t j = 0; health_is_checked(balancer) && j < balancer->member_count; j++) {
             struct health_check *check = &checks->checks[checks->count++];
             check->loop = loop;
             check->balancer = balancer;

@@ -9,7 +9,10 @@ struct ev_loop;
 struct origins;
 struct health_checks; /* those of one generation */
 
-/* Starts the checks of all balancers that have an interval or a path. NULL when there is none. */
+/* Only a balancer with a ProxyHCUri is checked. */
+bool health_is_checked(const struct balancer *balancer);
+
+/* Starts the checks of all balancers that ask for them. NULL when there is none. */
 struct health_checks *health_checks_new(struct ev_loop *loop, const struct config *config,
                                         const struct origins *origins);
 void health_checks_free(struct health_checks **checks); /* stops them; NULL is harmless */

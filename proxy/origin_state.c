@@ -156,7 +156,7 @@ static void start_checks(struct origins *origins) {
     }
     for (size_t i = 0; i < config->balancer_count; i++) {
         const struct balancer *balancer = config->balancers[i];
-        if (balancer->health_interval_ns > 0 || balancer->health_path != NULL) {
+        if (health_is_checked(balancer)) {
             continue;
         }
         for (size_t j = 0; j < balancer->member_count; j++) {

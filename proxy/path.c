@@ -57,8 +57,9 @@ static unsigned dots_of(struct span segment) {
     return dots;
 }
 
-/* Removes empty and dot segments (RFC 3986, 5.2.4). False when ".." leads above the root, which Apache refuses too. */
-static bool remove_segments(struct span raw, struct arena *arena, struct span *written) {
+/* Removes empty and dot segments (RFC 3986, 5.2.4); *dotted: there were dot segments. False when ".." leads above the
+ * root, which Apache refuses too. */
+static bool remove_segments(struct span raw, struct arena *arena, struct span *short_form, bool *dotted) {
     char *out = arena_alloc_raw(arena, raw.len + 1);
     size_t length = 0; /* of what is kept; always a path without its last "/" */
     struct span rest = span_skip(raw, 1);
@@ -68,6 +69,7 @@ static bool remove_segments(struct span raw, struct arena *arena, struct span *w
         struct span segment = {rest.ptr, slash != NULL ? (size_t)(slash - rest.ptr) : rest.len};
         unsigned dots = dots_of(segment);
         open = slash != NULL || dots > 0;
+        *dotted |= dots > 0;
         rest = span_skip(rest, segment.len + (slash != NULL));
         if (segment.len == 0 || dots == 1) {
             continue;
@@ -87,7 +89,7 @@ static bool remove_segments(struct span raw, struct arena *arena, struct span *w
     if (open || length == 0) {
         out[length++] = '/';
     }
-    *written = (struct span){out, length};
+    *short_form = (struct span){out, length};
     return true;
 }
 
@@ -114,18 +116,18 @@ static bool settle_slashes(char *path, size_t *length) {
     return true;
 }
 
-static bool decode(struct span written, struct arena *arena, struct span *decoded) {
-    if (memchr(written.ptr, '%', written.len) == NULL) {
-        *decoded = written;
+static bool decode(struct span encoded, struct arena *arena, struct span *decoded) {
+    if (memchr(encoded.ptr, '%', encoded.len) == NULL) {
+        *decoded = encoded;
         return true;
     }
-    char *out = arena_alloc_raw(arena, written.len + 1);
+    char *out = arena_alloc_raw(arena, encoded.len + 1);
     size_t length = 0;
     bool encoded_slash = false;
-    for (size_t i = 0; i < written.len; i++) {
-        char byte = written.ptr[i];
+    for (size_t i = 0; i < encoded.len; i++) {
+        char byte = encoded.ptr[i];
         if (byte == '%') {
-            int value = escaped_byte(span_skip(written, i));
+            int value = escaped_byte(span_skip(encoded, i));
             if (value <= 0) { /* no escape, or %00 */
                 return false;
             }
@@ -150,14 +152,15 @@ bool path_parse(struct span raw, struct arena *arena, struct path_forms *forms) 
     if (is_plain(raw)) {
         return true;
     }
-    struct span written;
-    if (!remove_segments(raw, arena, &written)) {
+    struct span short_form;
+    bool dotted = false;
+    if (!remove_segments(raw, arena, &short_form, &dotted)) {
         return false;
     }
-    if (!span_equal(written, raw)) {
-        forms->written = written;
+    if (dotted) {
+        forms->written = short_form;
     }
-    return decode(forms->written, arena, &forms->decoded);
+    return decode(short_form, arena, &forms->decoded);
 }
 
 bool route_normalise_path(struct span path, struct arena *arena, struct span *normal) {

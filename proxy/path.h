@@ -10,7 +10,7 @@
 
 struct path_forms {
     struct span decoded; /* every escape decoded, "//", "/./" and "/x/../" removed: for rules */
-    struct span written; /* the same path with its escapes as the client wrote them: for the origin */
+    struct span written; /* for the origin: as the client wrote it, but without "/./" and "/x/../" */
 };
 
 /* The results point into `raw` when there was nothing to do, else into the arena. False for what can be no path: one

@@ -22,7 +22,7 @@ struct route {
     const struct settings *const *scopes; /* server, host, locations that match, in order: for lists */
     size_t scope_count;
     struct span normal_path;  /* decoded, dot segments and double slashes removed; begins with "/": for rules */
-    struct span written_path; /* the same path with the client's own escapes: for the origin. Empty: a bad path */
+    struct span written_path; /* for the origin: as the client wrote it, without dot segments. Empty: a bad path */
 
     enum route_action action;
     int status;                          /* REDIRECT, STATUS */

@@ -6,6 +6,7 @@ import threading
 import pytest
 from support.apache import content
 from support.client import Late, format_request
+from support.http import memory_is_below
 from support.origin import answering, response
 from support.wait import wait_for
 
@@ -432,7 +433,7 @@ def test_a_slow_reader_holds_the_origin_back(weir, origin, connect):
     client.read_head()
     wait_for(lambda: sent and len(sent) == wait_a_moment(sent), what="the origin to be held back")
     assert sum(sent) < 50_000_000
-    assert proxy.memory() - before < 10_000_000
+    assert memory_is_below(proxy, before + 10_000_000)
 
 
 def wait_a_moment(sent):

@@ -126,14 +126,8 @@ def test_an_unread_body_does_not_become_the_next_request(weir):
     client = proxy.connect()
     client.send(format_request("/nowhere", "POST", body=format_request("/smuggled")) + format_request("/second"))
     assert client.read_response().status == 404
-    rest = client.read_to_end(7) if False else b""
-    try:
-        answer = client.read_response(deadline=3)
-        assert answer.status == 404
-        assert client.is_closed(0.5) or not client.buffer
-    except AssertionError:
-        assert client.ended
-    assert rest == b""
+    rest = client.send(format_request("/last", headers={"Connection": "close"})).read_to_end()
+    assert rest.count(b"HTTP/1.1 404") in (0, 2), rest
 
 
 # --- the origin's connections ------------------------------------------------------------------------------------------

@@ -61,9 +61,8 @@ def test_a_connection_outlives_a_reload(weir, origin, connect):
 def test_a_bad_reload_changes_nothing_and_says_why(weir, origin):
     proxy = weir(f"ProxyPass / {origin().url}")
     proxy.reload("ProxyPass / http://127.0.0.1:1/\nTimeOut soon\nNoSuchDirective\n", expect="the old configuration holds on")
-    log = proxy.log()
-    assert re.search(r"\[error\].*proxy\.conf:\d+:\d+: error: TimeOut", log), log
-    assert re.search(r"\[error\].*proxy\.conf:\d+:\d+: error: .*NoSuchDirective", log), log
+    proxy.wait_for_log(r"\[error\].*proxy\.conf:\d+:\d+: error: TimeOut")
+    proxy.wait_for_log(r"\[error\].*proxy\.conf:\d+:\d+: error: .*NoSuchDirective")
     assert proxy.get("/").status == 200
 
 
@@ -367,16 +366,16 @@ def test_the_service_manager_is_told(weir, origin, directory):
 # --- listeners ---
 
 
-def test_a_unix_listener(weir, origin, connect):
-    proxy = weir(f"Listen unix:weir.sock\nProxyPass / {origin().url}")
-    path = f"{proxy.directory}/weir.sock"
+def test_a_unix_listener(weir, origin, connect, directory):
+    path = f"{directory}/weir.sock"
+    proxy = weir(f"Listen unix:{path}\nProxyPass / {origin().url}")
     wait_for(lambda: os.path.exists(path), 10, "the socket")
     wait_for(lambda: "is serving" in proxy.log(), 10)
     for _ in range(10):
         assert connect(path=path).request("/").status == 200
     proxy.kill()  # leaves the file behind
     proxy.exit_code = 0
-    again = weir(f"Listen unix:weir.sock\nProxyPass / {origin().url}")
+    again = weir(f"Listen unix:{path}\nProxyPass / {origin().url}")
     again.wait_for_log("is serving")
     assert connect(path=path).request("/").status == 200
     again.stop()

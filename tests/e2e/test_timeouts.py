@@ -6,7 +6,6 @@ import time
 import pytest
 from support.client import Closed, Late, format_request
 from support.http import read_answer_and_end
-from support.origin import response
 from support.wait import SLOWNESS, wait_for
 
 HEAD = "GET / HTTP/1.1\r\nHost: localhost\r\n"
@@ -307,28 +306,6 @@ def test_a_client_that_does_not_read_its_refusal(weir):
     clients = [proxy.connect(receive_buffer=4096).send("GET / HTTP/1.1\r\n\r\n" * 50) for _ in range(20)]
     wait_for(lambda: proxy.descriptors() <= before, 15, "weir to close its side")
     del clients
-
-
-def test_a_reader_below_the_minimum_rate(weir, origin):
-    """ResponseMinRate: over 20 s the client takes less than that, although it reads now and then."""
-    server = origin(endless)
-    proxy = weir(f"ResponseMinRate 100000\nTimeOut 60\nProxyPass / {server.url}")
-    client = proxy.connect(receive_buffer=4096).send(HEAD.replace("/ ", "/big ") + "\r\n")
-    client.read_head()
-    with Clock() as clock, contextlib.suppress(AssertionError):
-        for _ in range(40):
-            client.read_some(1)
-            time.sleep(1)
-            if server.connections[0].over:
-                break
-    assert server.connections[0].over, "the slow reader is still served"
-    clock.was(15, 40)
-
-
-def test_a_quick_reader_is_not_touched_by_the_minimum_rate(weir, origin):
-    server = origin(response(b"a" * 5_000_000))
-    proxy = weir(f"ResponseMinRate 100000\nProxyPass / {server.url}")
-    assert len(proxy.get("/").body) == 5_000_000
 
 
 def test_a_time_out_of_a_host(weir, origin):

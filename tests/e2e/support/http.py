@@ -12,7 +12,7 @@ import pytest
 from support.client import Closed, Connection, Response
 from support.origin import Origin
 from support.wait import wait_for
-from support.weir import Weir
+from support.weir import BINARY, WRAPPER, Weir
 
 # Parts of requests. /TARGET is replaced by Front.cut_off() with a path of its own.
 LINE = "GET / HTTP/1.1\r\n"
@@ -30,6 +30,14 @@ STRICT_HEAD = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+ \S+ HTTP/1\.1\r\n(?:[!#$
 def table(*rows):
     """Rows of (name, …) as parameters of a test that carry their name."""
     return [pytest.param(*row[1:], id=row[0]) for row in rows]
+
+
+def memory_is_below(proxy, limit):
+    """Whether weir's memory is below so many bytes, given what sanitizers and valgrind need for themselves."""
+    with open(BINARY, "rb") as program:
+        text = program.read()
+    own = WRAPPER or b"__asan_init" in text or b"__tsan_init" in text
+    return proxy.memory() < limit * (1 if not own else 20)
 
 
 def statuses(expected):

@@ -108,6 +108,7 @@ static bool becomes(struct origin_runtime *origin, bool usable, int64_t now_ns) 
     return origin_usable(origin, now_ns) == usable;
 }
 
+static enum origin_scheme scheme = ORIGIN_HTTP;
 static struct origin origin;
 static struct balancer_member member;
 static struct balancer balancer;
@@ -123,6 +124,7 @@ static void begin(const char *path, unsigned fails, unsigned passes) {
     loop = ev_loop_new(EVFLAG_AUTO);
     listen_again();
     origin = (struct origin){.name = "http://127.0.0.1:1",
+                             .scheme = scheme,
                              .host = "127.0.0.1",
                              .port = port,
                              .host_port = "127.0.0.1:1",
@@ -188,9 +190,11 @@ static void silence_is_no_answer(void) {
     end();
 }
 
-static void without_a_path_a_connect_is_enough(void) {
+static void of_an_https_origin_a_connect_is_enough(void) {
     answer = NULL;
-    begin(NULL, 1, 1);
+    scheme = ORIGIN_HTTPS;
+    begin("/", 1, 1);
+    scheme = ORIGIN_HTTP;
     struct origin_runtime *runtime = origins_get(state, &origin);
     stop_listening();
     CU_ASSERT(becomes(runtime, false, 0));
@@ -206,7 +210,6 @@ static void a_verdict_ends_with_the_checks(void) {
     CU_ASSERT(becomes(runtime, false, 0));
     struct balancer unchecked = balancer;
     unchecked.health_path = NULL;
-    unchecked.health_interval_ns = 0;
     const struct balancer *const list[] = {&unchecked};
     struct config next_config = {.origins = origin_list, .origin_count = 1, .balancers = list, .balancer_count = 1};
     struct origins *next = origins_new(table, &next_config, 0);
@@ -223,7 +226,7 @@ int main(void) {
     CU_ADD_TEST(suite, bad_answers_take_out_and_good_ones_bring_back);
     CU_ADD_TEST(suite, a_closed_port_is_noticed_and_a_good_check_ends_the_rest);
     CU_ADD_TEST(suite, silence_is_no_answer);
-    CU_ADD_TEST(suite, without_a_path_a_connect_is_enough);
+    CU_ADD_TEST(suite, of_an_https_origin_a_connect_is_enough);
     CU_ADD_TEST(suite, a_verdict_ends_with_the_checks);
     CU_basic_run_tests();
     unsigned failures = CU_get_number_of_failures();

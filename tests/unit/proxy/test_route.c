@@ -180,6 +180,9 @@ static void what_was_matched_is_what_is_sent(void) {
     CHECK("/app/%62%20c", "/x/%62%20c");
     CHECK("/app//b", "/x/b");
     CHECK("/app%2Fb", "/x/b");
+    CHECK("//app/b", "/x/b");
+    CHECK("/c//d", "/c//d");
+    CHECK("//c", "//c");
     CHECK("/a%zz", "400");
     CHECK("/a%00", "400");
     CHECK("/../a", "400");

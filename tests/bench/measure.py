@@ -1,0 +1,174 @@
+"""Processes on chosen cores, and what can be read of them: CPU time, memory, system calls; and wrk's figures."""
+import ctypes
+import glob
+import os
+import re
+import resource
+import signal
+import socket
+import subprocess
+import time
+
+PROXY_CORE, LOAD_CORE = 0, max(os.sched_getaffinity(0))
+PR_SET_PDEATHSIG = 1
+libc = ctypes.CDLL(None)
+
+
+def raise_file_limit():
+    """As many open files as the system gives: for the idle connections."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return hard
+
+
+def start(command, core, **options):
+    """Starts a process on one core that ends when this one does."""
+
+    def prepare():
+        os.sched_setaffinity(0, {core})
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+    return subprocess.Popen(command, preexec_fn=prepare, stdin=subprocess.DEVNULL, **options)
+
+
+def stop(process):
+    process.terminate()
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_for_port(port, process, log):
+    for _ in range(500):
+        if process.poll() is not None:
+            break
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return
+        except OSError:
+            time.sleep(0.02)
+    with open(log, encoding="utf-8", errors="replace") as text:
+        raise SystemExit(f"{process.args[0]} does not serve:\n{text.read()[-2000:]}")
+
+
+def family(pid):
+    """The process and all of its descendants."""
+    pids = [pid]
+    for path in glob.glob(f"/proc/{pid}/task/*/children"):
+        with open(path, encoding="ascii") as children:
+            for child in children.read().split():
+                pids += family(int(child))
+    return pids
+
+
+def cpu_ns(pid):
+    """Time on a CPU of all threads of the process and its descendants."""
+    total = 0
+    for member in family(pid):
+        for path in glob.glob(f"/proc/{member}/task/*/schedstat"):
+            try:
+                with open(path, encoding="ascii") as statistics:
+                    total += int(statistics.read().split()[0])
+            except FileNotFoundError:
+                pass
+    return total
+
+
+def memory_bytes(pid):
+    """What belongs to the processes alone: anonymous and shared memory, by proportion where it is shared."""
+    total = 0
+    for member in family(pid):
+        with open(f"/proc/{member}/smaps_rollup", encoding="ascii") as rollup:
+            for line in rollup:
+                if line.startswith(("Pss_Anon:", "Pss_Shmem:")):
+                    total += int(line.split()[1]) * 1024
+    return total
+
+
+DURATION = {"us": 1, "ms": 1000, "s": 1_000_000, "m": 60_000_000}
+
+
+def wrk(port, path, connections, seconds):
+    """Loads; returns requests, requests a second, latency p50 and p99 in microseconds."""
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", f"http://127.0.0.1:{port}{path}"]
+    process = start(command, LOAD_CORE, stdout=subprocess.PIPE, text=True)
+    text = process.communicate()[0]
+    if process.returncode or "Non-2xx" in text or "Socket errors" in text:
+        raise SystemExit(f"wrk met errors:\n{text}")
+
+    def latency(percent):
+        value, unit = re.search(rf"{percent}%\s+([\d.]+)(us|ms|s|m)\b", text).groups()
+        return float(value) * DURATION[unit]
+
+    return {
+        "requests": int(re.search(r"(\d+) requests in", text).group(1)),
+        "rate": float(re.search(r"Requests/sec:\s+([\d.]+)", text).group(1)),
+        "p50": latency(50),
+        "p99": latency(99),
+    }
+
+
+def loaded(pid, port, path, connections, seconds):
+    """A load, with the CPU time that it cost the proxy for each request, in microseconds."""
+    before = cpu_ns(pid)
+    result = wrk(port, path, connections, seconds)
+    result["cpu"] = (cpu_ns(pid) - before) / result["requests"] / 1000
+    return result
+
+
+def system_calls(pid, port, path, connections, seconds, directory):
+    """System calls for each request, and a text that says which."""
+    report = f"{directory}/strace"
+    command = ["strace", "-f", "-qq", "-c", "-U", "name,calls", "-S", "calls", "-o", report]
+    for member in family(pid):
+        command += ["-p", str(member)]
+    tracer = start(command, LOAD_CORE, stderr=subprocess.DEVNULL)
+    time.sleep(0.5)
+    requests = wrk(port, path, connections, seconds)["requests"]
+    tracer.send_signal(signal.SIGINT)
+    tracer.wait()
+    calls = {}
+    with open(report, encoding="utf-8") as lines:
+        for line in lines:
+            row = re.match(r"\s*(\w+)\s+(\d+)\s*$", line)
+            if row and row.group(1) != "total":
+                calls[row.group(1)] = int(row.group(2)) / requests
+    most = sorted(calls.items(), key=lambda item: -item[1])
+    return sum(calls.values()), ", ".join(f"{name} {count:.2f}" for name, count in most if count >= 0.05)
+
+
+def idle_connection_bytes(pid, port, count):
+    """Growth of memory for each of count connections that have made one request and now wait."""
+    request = b"GET /1024 HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+    def opened(number):
+        sockets = [socket.create_connection(("127.0.0.1", port)) for _ in range(number)]
+        for client in sockets:
+            client.sendall(request)
+        for client in sockets:
+            got = b""
+            while len(got.partition(b"\r\n\r\n")[2]) < 1024:
+                data = client.recv(4096)
+                if not data:
+                    raise SystemExit("a connection that should stay idle was closed")
+                got += data
+        return sockets
+
+    warm = [opened(50) for _ in range(2)]
+    before = memory_bytes(pid)
+    idle = []
+    for _ in range(0, count, 50):
+        idle += opened(50)
+    time.sleep(1)
+    grown = memory_bytes(pid) - before
+    for client in idle + warm[0] + warm[1]:
+        client.close()
+    return grown / len(idle)
