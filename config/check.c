@@ -12,8 +12,7 @@
 #include "config/endpoint.h"
 #include "config/parser.h"
 
-/* ---- features
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- features ------------------------------------------------------------------------------------------------- */
 
 static void check_features(struct parser *parser) {
     for (size_t i = 0; i < parser->need_count && !parser->options->all_features; i++) {
@@ -26,8 +25,7 @@ static void check_features(struct parser *parser) {
     }
 }
 
-/* ---- listeners and hosts
- * ---------------------------------------------------------------------------------------------- */
+/* ---- listeners and hosts -------------------------------------------------------------------------------------- */
 
 static bool address_meets(const struct host_address *address, const struct listener *listener) {
     if (listener->unix_path != NULL) {
@@ -171,8 +169,7 @@ static void check_listeners(struct parser *parser) {
                        "there is no Listen line: weir would serve nobody");
 }
 
-/* ---- balancers
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- balancers ------------------------------------------------------------------------------------------------ */
 
 static void check_balancers(struct parser *parser) {
     const char **names = arena_alloc(&parser->scratch, (parser->balancer_count + 1) * sizeof(char *));
@@ -200,8 +197,7 @@ static void check_balancers(struct parser *parser) {
     }
 }
 
-/* ---- accounts and files
- * ----------------------------------------------------------------------------------------------- */
+/* ---- accounts and files --------------------------------------------------------------------------------------- */
 
 static bool is_number(const char *text) {
     return text[0] == '#' && text[1] != '\0' && strspn(text + 1, "0123456789") == strlen(text + 1);

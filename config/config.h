@@ -20,7 +20,7 @@
 #include "config/place.h"
 #include "config/span.h"
 
-/* ---- origins ---------------------------------------------------------------------------------------------------- */
+/* ---- origins -------------------------------------------------------------------------------------------------- */
 
 enum origin_scheme { ORIGIN_HTTP, ORIGIN_HTTPS };
 
@@ -86,8 +86,7 @@ struct reverse_map {  /* ProxyPassReverse, ProxyPassReverseCookieDomain, ProxyPa
     const char *to;   /* what the client is told: a path of this host, a domain, a path */
 };
 
-/* ---- what holds for a request: server, host and location ----------------------------------------------------------
- */
+/* ---- what holds for a request: server, host and location ------------------------------------------------------ */
 
 struct read_timeout { /* one phase of RequestReadTimeout; 0: off */
     int64_t initial_ns;
@@ -226,8 +225,7 @@ struct location {
     struct place place;
 };
 
-/* ---- hosts, listeners, logs ---------------------------------------------------------------------------------------
- */
+/* ---- hosts, listeners, logs ----------------------------------------------------------------------------------- */
 
 struct host_address {          /* an argument of <VirtualHost> */
     struct ip_address address; /* IP_NONE: any ("*", "_default_") */

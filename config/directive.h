@@ -20,8 +20,7 @@
 
 struct parser;
 
-/* ---- words and lines ----------------------------------------------------------------------------------------------
- */
+/* ---- words and lines ------------------------------------------------------------------------------------------ */
 
 struct word {
     const char *text; /* quotes and escapes removed, ${NAME} replaced; terminated by a zero byte */
@@ -40,8 +39,7 @@ struct directive_use { /* one line, or the opening line of a section */
     size_t argument_count;
 };
 
-/* ---- rows -----------------------------------------------------------------------------------------------------------
- */
+/* ---- rows ----------------------------------------------------------------------------------------------------- */
 
 enum context {
     CONTEXT_SERVER = 1 << 0,   /* outside all sections */
@@ -180,8 +178,7 @@ bool feature_available(enum feature feature);
 /* "shape traffic": completes "this build does not … yet". */
 const char *feature_text(enum feature feature);
 
-/* ---- what an apply function works with ------------------------------------------------------------------------------
- */
+/* ---- what an apply function works with ------------------------------------------------------------------------ */
 
 /* Where lines go at the moment. A section's apply function changes the copy that holds inside the section; it has to do
  * so even after an error, since the lines inside are read and checked all the same. */

@@ -57,8 +57,7 @@ static struct access_rule *require_parent(struct parser *parser) {
     return section != NULL ? section : part_of_scope(parser, ACCESS_ANY);
 }
 
-/* ---- Require
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- Require -------------------------------------------------------------------------------------------------- */
 
 static bool add_prefix(struct parser *parser, const struct word *word, const struct ip_prefix **prefixes,
                        size_t *count) {
@@ -204,8 +203,7 @@ static void close_group(struct parser *parser, const struct directive_use *use) 
     }
 }
 
-/* ---- Order, Allow, Deny
- * ----------------------------------------------------------------------------------------------- */
+/* ---- Order, Allow, Deny --------------------------------------------------------------------------------------- */
 
 static void apply_order(struct parser *parser, const struct directive_use *use) {
     struct access_rule *order = part_of_scope(parser, ACCESS_ORDER);

@@ -9,8 +9,7 @@
 
 enum { ANYWHERE = CONTEXT_SERVER | CONTEXT_HOST | CONTEXT_LOCATION };
 
-/* ---- Redirect
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- Redirect ------------------------------------------------------------------------------------------------- */
 
 static const struct choice redirect_words[] = {
     {"permanent", 301}, {"temp", 302}, {"seeother", 303}, {"gone", 410}, {NULL, 0}};
@@ -146,8 +145,7 @@ static void apply_redirect_match(struct parser *parser, const struct directive_u
     }
 }
 
-/* ---- ErrorDocument
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- ErrorDocument -------------------------------------------------------------------------------------------- */
 
 static void apply_error_document(struct parser *parser, const struct directive_use *use) {
     struct settings *settings = parser_scope(parser)->settings;
@@ -173,8 +171,7 @@ static void apply_error_document(struct parser *parser, const struct directive_u
     settings->error_documents = documents;
 }
 
-/* ---- SetHandler
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- SetHandler ----------------------------------------------------------------------------------------------- */
 
 static const struct choice handlers[] = {{"cband-status", HANDLER_STATUS},
                                          {"cband-status-me", HANDLER_STATUS_ME},

@@ -10,8 +10,7 @@
 
 enum { SERVER_AND_HOST = CONTEXT_SERVER | CONTEXT_HOST, SECOND_NS = 1000000000, DAY_S = 86400 };
 
-/* ---- RequestReadTimeout
- * ----------------------------------------------------------------------------------------------- */
+/* ---- RequestReadTimeout --------------------------------------------------------------------------------------- */
 
 static const char read_timeout_hint[] =
     "write phases as header=20-40,MinRate=500 body=20,MinRate=500 handshake=0 (seconds, bytes per second; 0 is off)";
@@ -87,8 +86,7 @@ static void apply_request_read_timeout(struct parser *parser, const struct direc
     }
 }
 
-/* ---- HttpProtocolOptions
- * ---------------------------------------------------------------------------------------------- */
+/* ---- HttpProtocolOptions -------------------------------------------------------------------------------------- */
 
 static void apply_protocol_options(struct parser *parser, const struct directive_use *use) {
     static const char *const words[] = {"Strict",     "Unsafe", "RegisteredMethods", "LenientMethods", "Allow0.9",
@@ -126,8 +124,7 @@ static void apply_trace_enable(struct parser *parser, const struct directive_use
     settings->trace_enable = strcasecmp(word->text, "off") != 0;
 }
 
-/* ---- RemoteIP*
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- RemoteIP* ------------------------------------------------------------------------------------------------ */
 
 static void apply_remote_ip_header(struct parser *parser, const struct directive_use *use) {
     const struct word *word = &use->arguments[0];
@@ -168,8 +165,7 @@ static void apply_internal_proxy(struct parser *parser, const struct directive_u
     add_remote_ip_proxies(parser, use, true);
 }
 
-/* ---- rows
- * ------------------------------------------------------------------------------------------------------------- */
+/* ---- rows ----------------------------------------------------------------------------------------------------- */
 
 #define SETTING_ROW(name_, contexts_, kind_, field_, bit_, syntax_, default_, help_)                                   \
     .name = (name_), .contexts = (contexts_), .minimum_arguments = 1, .maximum_arguments = 1, .kind = (kind_),         \

@@ -10,8 +10,7 @@
 #include "config/parser.h"
 #include "config/simple_value.h"
 
-/* ---- <VirtualHost>
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- <VirtualHost> -------------------------------------------------------------------------------------------- */
 
 static void open_virtual_host(struct parser *parser, const struct directive_use *use) {
     struct virtual_host *host = parser_add_host(parser, use);
@@ -35,8 +34,7 @@ static void open_virtual_host(struct parser *parser, const struct directive_use 
     scope->settings = &host->scope;
 }
 
-/* ---- names
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- names ---------------------------------------------------------------------------------------------------- */
 
 /* Letters, digits, '-', '.', '_'; with wildcards '*' and '?' too; or an address. */
 static bool is_host_name(struct span text, bool wildcards) {
@@ -109,8 +107,7 @@ static void apply_server_alias_match(struct parser *parser, const struct directi
     }
 }
 
-/* ---- <Location>
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- <Location> ----------------------------------------------------------------------------------------------- */
 
 struct location *parser_add_location(struct parser *parser, const struct directive_use *use) {
     struct scope *scope = parser_scope(parser);

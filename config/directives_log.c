@@ -10,8 +10,7 @@
 
 enum { SERVER_AND_HOST = CONTEXT_SERVER | CONTEXT_HOST };
 
-/* ---- ErrorLog, LogLevel
- * ----------------------------------------------------------------------------------------------- */
+/* ---- ErrorLog, LogLevel --------------------------------------------------------------------------------------- */
 
 static const char *const facilities[] = {"auth",   "authpriv", "cron",   "daemon", "kern",   "lpr",    "mail",
                                          "news",   "syslog",   "user",   "uucp",   "local0", "local1", "local2",
@@ -87,8 +86,7 @@ static void apply_log_level(struct parser *parser, const struct directive_use *u
     }
 }
 
-/* ---- formats
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- formats -------------------------------------------------------------------------------------------------- */
 
 static const struct {
     const char *name;
@@ -151,8 +149,7 @@ static const char *format_named(struct parser *parser, const struct virtual_host
     return NULL;
 }
 
-/* ---- access logs
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- access logs ---------------------------------------------------------------------------------------------- */
 
 static void add_log(struct parser *parser, const struct directive_use *use, const struct word *format) {
     const struct word *path = &use->arguments[0];

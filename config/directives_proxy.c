@@ -14,8 +14,7 @@ enum {
     SECOND_NS = 1000000000,
 };
 
-/* ---- ProxyPass
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- ProxyPass ------------------------------------------------------------------------------------------------ */
 
 static void warn_of_slashes(struct parser *parser, const struct word *path, const struct word *url,
                             const char *target_path) {
@@ -141,8 +140,7 @@ static void apply_proxy_pass_match(struct parser *parser, const struct directive
     }
 }
 
-/* ---- <Proxy>, BalancerMember, ProxySet
- * -------------------------------------------------------------------------------- */
+/* ---- <Proxy>, BalancerMember, ProxySet ------------------------------------------------------------------------ */
 
 static void open_proxy(struct parser *parser, const struct directive_use *use) {
     const struct word *word = &use->arguments[0];
@@ -229,8 +227,7 @@ static void after_health_uri(struct parser *parser, const struct directive_use *
     }
 }
 
-/* ---- ProxyPassReverse
- * ------------------------------------------------------------------------------------------------- */
+/* ---- ProxyPassReverse ----------------------------------------------------------------------------------------- */
 
 static void add_map(struct parser *parser, const struct reverse_map **maps, size_t *count, const char *from,
                     const char *to) {
@@ -286,8 +283,7 @@ static void apply_reverse_cookie_path(struct parser *parser, const struct direct
             use->arguments[1].text);
 }
 
-/* ---- rows
- * ------------------------------------------------------------------------------------------------------------- */
+/* ---- rows ----------------------------------------------------------------------------------------------------- */
 
 static void apply_proxy_requests(struct parser *parser, const struct directive_use *use) {
     const struct word *word = &use->arguments[0];

@@ -34,8 +34,7 @@ static void apply_undefine(struct parser *parser, const struct directive_use *us
     variable_undefine(parser, use->arguments[0].text);
 }
 
-/* ---- conditions
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- conditions ----------------------------------------------------------------------------------------------- */
 
 /* Modules of Apache whose directives weir knows, by file and by identifier. */
 static const char *const modules[] = {

@@ -10,8 +10,7 @@
 #include "config/parser.h"
 #include "config/simple_value.h"
 
-/* ---- Listen
- * ----------------------------------------------------------------------------------------------------------- */
+/* ---- Listen --------------------------------------------------------------------------------------------------- */
 
 static const char listen_hint[] =
     "write a port, an address and a port, or unix:/path, e.g. 8080, 127.0.0.1:8080, [::1]:8080";
@@ -105,8 +104,7 @@ static void apply_listen(struct parser *parser, const struct directive_use *use)
     }
 }
 
-/* ---- threads and connections
- * ------------------------------------------------------------------------------------------ */
+/* ---- threads and connections ---------------------------------------------------------------------------------- */
 
 enum { WORKERS_MAX = 1024 };
 

@@ -72,8 +72,7 @@ void config_dump(const struct config *config, FILE *out) {
     print_statements(out, config->statements->first, 0);
 }
 
-/* ---- -S
- * --------------------------------------------------------------------------------------------------------------- */
+/* ---- -S ------------------------------------------------------------------------------------------------------- */
 
 static void print_host_names(FILE *out, const struct virtual_host *host) {
     for (size_t i = 0; i < host->alias_count; i++) {

@@ -50,8 +50,7 @@ static bool is_skipping(struct parser *parser) {
     return parser->skipped_beyond > 0 || top_frame(parser)->kind == FRAME_SKIPPED;
 }
 
-/* ---- one line
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- one line ------------------------------------------------------------------------------------------------- */
 
 static void error_at_name(struct parser *parser, const struct word *name, const char *hint, const char *message) {
     struct directive_use use = {.name = *name};
@@ -231,8 +230,7 @@ static void read_directive(struct parser *parser, size_t start) {
     }
 }
 
-/* ---- sections
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- sections ------------------------------------------------------------------------------------------------- */
 
 static struct frame *push_frame(struct parser *parser, enum frame_kind kind, const struct word *name) {
     if (parser->depth == PARSER_SECTION_DEPTH_MAX) {
@@ -394,8 +392,7 @@ static void read_closing(struct parser *parser, size_t start) {
     pop_frame(parser);
 }
 
-/* ---- lines of a file
- * -------------------------------------------------------------------------------------------------- */
+/* ---- lines of a file ------------------------------------------------------------------------------------------ */
 
 static void read_line(struct parser *parser) {
     const struct lexer_line *line = &parser->lexer->line;

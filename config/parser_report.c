@@ -110,8 +110,7 @@ const struct pattern *parser_pattern(struct parser *parser, const struct word *w
     return pattern;
 }
 
-/* ---- messages -------------------------------------------------------------------------------------------------------
- */
+/* ---- messages ------------------------------------------------------------------------------------------------- */
 
 static struct diagnostic about_word(const struct directive_use *use, const struct word *word, const char *hint,
                                     bool warning) {

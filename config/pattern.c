@@ -38,7 +38,9 @@ struct pattern *pattern_new(struct arena *arena, const char *text, bool ignore_c
                             size_t *error_offset) {
     pcre2_compile_context *context = must_have(pcre2_compile_context_create(NULL));
     pcre2_set_parens_nest_limit(context, NESTING_LIMIT);
-    uint32_t options = PCRE2_DOLLAR_ENDONLY | PCRE2_NEVER_UTF | PCRE2_NEVER_UCP | PCRE2_NEVER_BACKSLASH_C;
+    /* As Apache compiles its patterns: "." matches a line feed too, or "%0A" in a path would slip past a rule. */
+    uint32_t options =
+        PCRE2_DOTALL | PCRE2_DOLLAR_ENDONLY | PCRE2_NEVER_UTF | PCRE2_NEVER_UCP | PCRE2_NEVER_BACKSLASH_C;
     if (ignore_case) {
         options |= PCRE2_CASELESS;
     }

@@ -37,8 +37,7 @@ void config_print_directives(FILE *out) {
     }
 }
 
-/* ---- proxy.conf.sample
- * ------------------------------------------------------------------------------------------------ */
+/* ---- proxy.conf.sample ---------------------------------------------------------------------------------------- */
 
 static const char sample_live_part[] =
     "# proxy.conf: a configuration for weir to begin with, and the list of all directives.\n"

@@ -1,7 +1,5 @@
 """Origins that answer badly: 502 and a closed connection, never a byte that weir did not understand."""
 # ctest: tsan
-import re
-
 import pytest
 from support.client import Closed, format_request
 from support.http import memory_is_below, table
@@ -378,4 +376,4 @@ def test_the_reason_stands_in_the_error_log_and_not_in_the_page(weir, origin):
     answer = proxy.get("/")
     assert answer.status == 502
     assert server.url.split("/")[2] not in answer.body.decode()
-    assert re.search(r"white ?space before", proxy.log()), proxy.log()
+    proxy.wait_for_log(r"white ?space before")
