@@ -102,7 +102,7 @@ static void check_tls_of_main(struct parser *parser) {
         }
         if (!taken && listener->https && main_server->tls.certificate_count == 0) {
             parser_error_place(parser, &listener->place, "Listen",
-                               "write SSLCertificateFile, or a <VirtualHost> with one",
+                               "write SSLCertificateFile, a <VirtualHost> with one, or Listen ... http",
                                "TLS is spoken on %s, and no host there has a certificate", listener->name);
         }
     }

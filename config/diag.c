@@ -157,7 +157,6 @@ static void print_item(FILE *out, const struct diagnostic *item) {
         print_quote(out, item);
     }
     if (item->hint != NULL) {
-        fprintf(out, "%*s", INDENT, "");
         print_text(out, item->hint);
         putc('\n', out);
     }

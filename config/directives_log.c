@@ -115,7 +115,7 @@ static bool check_format(struct parser *parser, const struct word *word) {
 static void apply_log_format(struct parser *parser, const struct directive_use *use) {
     const struct word *format = &use->arguments[0];
     const struct word *name = use->argument_count > 1 ? &use->arguments[1] : NULL;
-    if (name != NULL && (name->length == 0 || strchr(name->text, '%') != NULL)) {
+    if (use->argument_count > 1 && (name->length == 0 || strchr(name->text, '%') != NULL)) {
         parser_error_at(parser, name, "write LogFormat \"format\" name", "\"%s\" is no name of a format", name->text);
         return;
     }
@@ -123,8 +123,9 @@ static void apply_log_format(struct parser *parser, const struct directive_use *
         return;
     }
     struct named_format *formats = list_grow(&parser->scratch, parser->formats, parser->format_count, sizeof *formats);
-    formats[parser->format_count++] = (struct named_format){
-        .host = parser_scope(parser)->host, .name = name != NULL ? name->text : NULL, .format = format->text};
+    formats[parser->format_count++] = (struct named_format){.host = parser_scope(parser)->host,
+                                                            .name = use->argument_count > 1 ? name->text : NULL,
+                                                            .format = format->text};
     parser->formats = formats;
 }
 
@@ -173,12 +174,13 @@ static void apply_custom_log(struct parser *parser, const struct directive_use *
                         "weir logs every request: env= and expr= are not known");
         return;
     }
-    if (format != NULL && (strncasecmp(format->text, "env=", 4) == 0 || strncasecmp(format->text, "expr=", 5) == 0)) {
+    if (use->argument_count > 1 &&
+        (strncasecmp(format->text, "env=", 4) == 0 || strncasecmp(format->text, "expr=", 5) == 0)) {
         parser_error_at(parser, format, "write the name of a format, e.g. combined",
                         "weir logs every request: env= and expr= are not known");
         return;
     }
-    if (format != NULL && strchr(format->text, '%') != NULL && !check_format(parser, format)) {
+    if (use->argument_count > 1 && strchr(format->text, '%') != NULL && !check_format(parser, format)) {
         return;
     }
     add_log(parser, use, format);

@@ -82,8 +82,14 @@ static void apply_listen(struct parser *parser, const struct directive_use *use)
     const struct word *address = &use->arguments[0];
     bool good = strncmp(address->text, "unix:", 5) == 0 ? listen_unix(parser, address, &listener)
                                                         : listen_address(parser, address, &listener);
+    bool protocol_said = false;
     for (size_t i = 1; i < use->argument_count; i++) {
+        protocol_said = protocol_said || strcasecmp(use->arguments[i].text, "http") == 0;
         listen_option(parser, &use->arguments[i], &listener);
+    }
+    if (listener.port == 443 && !listener.https && !protocol_said) { /* Apache's default for this port */
+        listener.https = true;
+        parser_need(parser, address, FEATURE_TLS);
     }
     if (config->listener_count == LISTENERS_MAX) {
         parser_error_at(parser, address, NULL, "more than %d lines", LISTENERS_MAX);
@@ -131,9 +137,9 @@ const struct directive directives_server[] = {
      .maximum_arguments = 3,
      .repeated = true,
      .apply = apply_listen,
-     .syntax = "[address:]port|unix:/path [https] [proxy-protocol]",
+     .syntax = "[address:]port|unix:/path [http|https] [proxy-protocol]",
      .default_text = "(required)",
-     .help = "Where clients connect to; https speaks TLS, proxy-protocol expects a PROXY header first"},
+     .help = "Where clients connect to; https (usual on 443) speaks TLS, proxy-protocol expects a PROXY header first"},
     {.name = "Workers",
      .contexts = CONTEXT_SERVER,
      .minimum_arguments = 1,

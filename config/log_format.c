@@ -73,7 +73,7 @@ static bool read_statuses(struct reading *reading, struct log_item *item, const 
                 reading, arena_printf(reading->arena, "\"%.24s\" does not begin with status codes", from),
                 "write up to 64 of three digits with commas, e.g. %400,501{User-agent}i or %!200,304{Referer}i");
         }
-        statuses[count++] = atoi(reading->next);
+        statuses[count++] = (int)strtol(reading->next, NULL, 10);
         reading->next += digits;
         reading->next += *reading->next == ',' ? 1 : 0;
     }

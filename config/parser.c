@@ -60,7 +60,9 @@ static void error_at_name(struct parser *parser, const struct word *name, const 
 static void report_unknown(struct parser *parser, const struct word *name, bool section) {
     struct span text = {name->text, name->length};
     const char *hint = NULL;
-    if (directive_find(text, !section) != NULL) {
+    if (parser->diagnostics->count == DIAG_MAX) {
+        hint = NULL; /* nobody will see it */
+    } else if (directive_find(text, !section) != NULL) {
         hint = section ? arena_printf(&parser->scratch, "%s is no section: write it without < and >", name->text)
                        : arena_printf(&parser->scratch, "%s is a section: write <%s ...> and </%s>", name->text,
                                       name->text, name->text);

@@ -1,5 +1,7 @@
 /* Applies the rows of the directive table that are simple values: reads the argument by the row's kind, checks its
  * bounds, and stores it at the row's offset. Called by parser.c through directive_apply(). */
+#include "config/simple_value.h"
+
 #include <ctype.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -8,7 +10,6 @@
 
 #include "config/directive.h"
 #include "config/parser.h"
-#include "config/simple_value.h"
 
 static const struct {
     const char *suffix;

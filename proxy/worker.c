@@ -192,6 +192,7 @@ static void *run(void *argument) {
     struct worker_thread *thread = argument;
     struct worker *worker = &thread->worker;
     log_name_thread(thread->name);
+    (void)pthread_setname_np(pthread_self(), thread->name); /* for top and gdb */
     worker_update_time(worker);
     ev_run(worker->loop, 0);
     free_own(thread);

@@ -133,8 +133,8 @@ static bool read_word(struct options *options, int argc, char **argv, int *at, F
     const char *argument = attached;
     if (option->argument != NULL && argument == NULL) {
         if (*at + 1 >= argc) {
-            fprintf(messages, "weir: %s needs its %s, as in: weir %s %s\nweir --help lists all options\n", word, option->argument, word,
-                    option->kind == OPTION_CONFIG ? "proxy.conf" : "NAME");
+            fprintf(messages, "weir: %s needs its %s, as in: weir %s %s\nweir --help lists all options\n", word,
+                    option->argument, word, option->kind == OPTION_CONFIG ? "proxy.conf" : "NAME");
             return false;
         }
         argument = argv[++*at];

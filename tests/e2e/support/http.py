@@ -204,3 +204,15 @@ def through(make_weir, make_origin, data, config="ProxyPass / {origin}", answer=
     assert len(server.requests) == 1, server.requests
     assert STRICT_HEAD.fullmatch(server.requests[0].raw_head), server.requests[0].raw_head
     return server.requests[0], got
+
+
+def open_descriptors(proxy):
+    """What weir has open, by kind: {'socket': 12, 'pipe': 2, …}."""
+    kinds = {}
+    for name in os.listdir(f"/proc/{proxy.pid}/fd"):
+        try:
+            kind = os.readlink(f"/proc/{proxy.pid}/fd/{name}").split(":")[0]
+        except FileNotFoundError:
+            continue
+        kinds[kind] = kinds.get(kind, 0) + 1
+    return kinds

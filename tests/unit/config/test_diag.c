@@ -25,7 +25,7 @@ static void test_the_specified_message(void) {
         "/etc/weir/proxy.conf:12:12: error: CBandSpeed: \"10kps\" is not a speed\n"
         "    CBandSpeed 10kps 10 30\n"
         "               ^~~~~\n"
-        "    write a number and kbps, Mbps, Gbps (bits) or kb/s, Mb/s, Gb/s (bytes), e.g. \"10kbps\"\n");
+        "write a number and kbps, Mbps, Gbps (bits) or kb/s, Mb/s, Gb/s (bytes), e.g. \"10kbps\"\n");
     give_back(&given);
 }
 
@@ -49,7 +49,7 @@ static void test_parts_that_may_be_missing(void) {
     CU_ASSERT_EQUAL(diagnostics->error_count, 2);
     CU_ASSERT_EQUAL(diagnostics->warning_count, 1);
     check_printed(diagnostics,
-                  "a.conf: error: cannot be read\na.conf:7: warning: odd\n    do this\nerror: Name: nowhere\n");
+                  "a.conf: error: cannot be read\na.conf:7: warning: odd\ndo this\nerror: Name: nowhere\n");
 }
 
 static void test_strict(void) {

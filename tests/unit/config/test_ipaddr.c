@@ -57,67 +57,68 @@ static bool parse_as(enum forms forms, const char *text, struct ip_prefix *prefi
                             : ip_prefix_parse(span_of(text), forms == SHORT, prefix);
 }
 
+static const struct {
+    enum forms forms;
+    const char *text, *printed; /* NULL: refused */
+} prefix_vectors[] = {
+    {FULL, "192.0.2.7", "192.0.2.7/32"},
+    {FULL, "192.0.2.7/24", "192.0.2.0/24"},
+    {FULL, "0.0.0.0/0", "0.0.0.0/0"},
+    {FULL, "255.255.255.255/1", "128.0.0.0/1"},
+    {FULL, "2001:db8:ffff::1/33", "2001:db8:8000::/33"},
+    {FULL, "::/0", "::/0"},
+    {FULL, "::1", "::1/128"},
+    {FULL, "::ffff:192.0.2.7", "192.0.2.7/32"},
+    {FULL, "::ffff:192.0.2.7/120", "192.0.2.0/24"},
+    {FULL, "::ffff:0:0/96", "0.0.0.0/0"},
+    {FULL, "::ffff:192.0.2.7/64", "::/64"},
+    {FULL, "66.249.64/24", NULL},
+    {FULL, "1.2.3.4/33", NULL},
+    {FULL, "1.2.3.4/", NULL},
+    {FULL, "1.2.3.4/abc", NULL},
+    {FULL, "1.2.3.4/8x", NULL},
+    {FULL, "1.2.3.4/-1", NULL},
+    {FULL, "1.2.3.4/08", NULL},
+    {FULL, "1.2.3.4/255.0.0.0", NULL},
+    {FULL, "::1/129", NULL},
+    {FULL, "/24", NULL},
+    {FULL, "", NULL},
+    {FULL, "example.org", NULL},
+    {SHORT, "66.249.64/24", "66.249.64.0/24"},
+    {SHORT, "127/8", "127.0.0.0/8"},
+    {SHORT, "10", "10.0.0.0/32"},
+    {SHORT, "10.1", "10.1.0.0/32"},
+    {SHORT, "10.1.2.3/32", "10.1.2.3/32"},
+    {SHORT, "2001:db8::/32", "2001:db8::/32"},
+    {SHORT, "10.", NULL},
+    {SHORT, "256/8", NULL},
+    {SHORT, "1.2.3.4.5", NULL},
+    {SHORT, "1234", NULL},
+    {SHORT, "a.b.c.d", NULL},
+    {PARTIAL, "10", "10.0.0.0/8"},
+    {PARTIAL, "10.", "10.0.0.0/8"},
+    {PARTIAL, "10.1", "10.1.0.0/16"},
+    {PARTIAL, "10.1.2.", "10.1.2.0/24"},
+    {PARTIAL, "10.1.2.3", "10.1.2.3/32"},
+    {PARTIAL, "10.1.0.0/255.255.0.0", "10.1.0.0/16"},
+    {PARTIAL, "10.1.0.0/0.0.0.0", "0.0.0.0/0"},
+    {PARTIAL, "10.1.2.3/16", "10.1.0.0/16"},
+    {PARTIAL, "10.1.0.0/255.0.255.0", NULL},
+    {PARTIAL, "10.1.0.0/255.255", NULL},
+    {PARTIAL, "10.1.2.3.", NULL},
+    {PARTIAL, "2001:db8::/32", "2001:db8::/32"},
+};
+
 static void test_prefixes(void) {
-    static const struct {
-        enum forms forms;
-        const char *text, *printed; /* NULL: refused */
-    } vectors[] = {
-        {FULL, "192.0.2.7", "192.0.2.7/32"},
-        {FULL, "192.0.2.7/24", "192.0.2.0/24"},
-        {FULL, "0.0.0.0/0", "0.0.0.0/0"},
-        {FULL, "255.255.255.255/1", "128.0.0.0/1"},
-        {FULL, "2001:db8:ffff::1/33", "2001:db8:8000::/33"},
-        {FULL, "::/0", "::/0"},
-        {FULL, "::1", "::1/128"},
-        {FULL, "::ffff:192.0.2.7", "192.0.2.7/32"},
-        {FULL, "::ffff:192.0.2.7/120", "192.0.2.0/24"},
-        {FULL, "::ffff:0:0/96", "0.0.0.0/0"},
-        {FULL, "::ffff:192.0.2.7/64", "::/64"},
-        {FULL, "66.249.64/24", NULL},
-        {FULL, "1.2.3.4/33", NULL},
-        {FULL, "1.2.3.4/", NULL},
-        {FULL, "1.2.3.4/abc", NULL},
-        {FULL, "1.2.3.4/8x", NULL},
-        {FULL, "1.2.3.4/-1", NULL},
-        {FULL, "1.2.3.4/08", NULL},
-        {FULL, "1.2.3.4/255.0.0.0", NULL},
-        {FULL, "::1/129", NULL},
-        {FULL, "/24", NULL},
-        {FULL, "", NULL},
-        {FULL, "example.org", NULL},
-        {SHORT, "66.249.64/24", "66.249.64.0/24"},
-        {SHORT, "127/8", "127.0.0.0/8"},
-        {SHORT, "10", "10.0.0.0/32"},
-        {SHORT, "10.1", "10.1.0.0/32"},
-        {SHORT, "10.1.2.3/32", "10.1.2.3/32"},
-        {SHORT, "2001:db8::/32", "2001:db8::/32"},
-        {SHORT, "10.", NULL},
-        {SHORT, "256/8", NULL},
-        {SHORT, "1.2.3.4.5", NULL},
-        {SHORT, "1234", NULL},
-        {SHORT, "a.b.c.d", NULL},
-        {PARTIAL, "10", "10.0.0.0/8"},
-        {PARTIAL, "10.", "10.0.0.0/8"},
-        {PARTIAL, "10.1", "10.1.0.0/16"},
-        {PARTIAL, "10.1.2.", "10.1.2.0/24"},
-        {PARTIAL, "10.1.2.3", "10.1.2.3/32"},
-        {PARTIAL, "10.1.0.0/255.255.0.0", "10.1.0.0/16"},
-        {PARTIAL, "10.1.0.0/0.0.0.0", "0.0.0.0/0"},
-        {PARTIAL, "10.1.2.3/16", "10.1.0.0/16"},
-        {PARTIAL, "10.1.0.0/255.0.255.0", NULL},
-        {PARTIAL, "10.1.0.0/255.255", NULL},
-        {PARTIAL, "10.1.2.3.", NULL},
-        {PARTIAL, "2001:db8::/32", "2001:db8::/32"},
-    };
-    for (size_t i = 0; i < COUNT(vectors); i++) {
+    for (size_t i = 0; i < COUNT(prefix_vectors); i++) {
         struct ip_prefix prefix;
         char text[IP_TEXT_MAX + 4] = "";
-        bool good = parse_as(vectors[i].forms, vectors[i].text, &prefix);
+        bool good = parse_as(prefix_vectors[i].forms, prefix_vectors[i].text, &prefix);
         if (good) {
             ip_prefix_print(&prefix, text);
         }
-        if (good != (vectors[i].printed != NULL) || (good && strcmp(text, vectors[i].printed) != 0)) {
-            printf("\n\"%s\" gave \"%s\"\n", vectors[i].text, text);
+        if (good != (prefix_vectors[i].printed != NULL) || (good && strcmp(text, prefix_vectors[i].printed) != 0)) {
+            printf("\n\"%s\" gave \"%s\"\n", prefix_vectors[i].text, text);
             CU_FAIL("prefix");
         }
     }

@@ -187,7 +187,7 @@ static void test_errors_have_a_place(void) {
         {"Listen 80\nCBandSpeed 10kps 10 30\n",
          "proxy.conf:2:12: error: CBandSpeed: \"10kps\" is not a speed\n    CBandSpeed 10kps 10 30\n               "
          "^~~~~\n"
-         "    write a number and kbps",
+         "write a number and kbps",
          false},
         {"Listen 80\nCBandSpeed 20kB/s 0 0\n", "proxy.conf:2:12: error: CBandSpeed: \"20kB/s\" is 160kbps", true},
         {"Listen 80\n<VirtualHost *:80>\nCBandUser nobody\n</VirtualHost>\n",

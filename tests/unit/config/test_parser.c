@@ -16,7 +16,7 @@ static void test_names_in_any_case(void) {
 
 static void test_unknown_names(void) {
     check_line("KeepAlif On", "3:1: error: KeepAlif: unknown directive\n    KeepAlif On\n    ^~~~~~~~\n"
-                              "    did you mean \"KeepAlive\"?\n");
+                              "did you mean \"KeepAlive\"?\n");
     check_line("CBandSped 1 1 1", "did you mean \"CBandSpeed\"?");
     check_line("Qwertyuiop 1", "3:1: error: Qwertyuiop: unknown directive");
     check_line("<Loction />\nQwertyuiop\n</Loction>", "3:2: error: Loction: unknown section");
@@ -28,7 +28,7 @@ static void test_unknown_names(void) {
 
 static void test_contexts(void) {
     check_line("Listen 81", "3:1: error: Listen: may not stand in <VirtualHost>\n    Listen 81\n    ^~~~~~\n"
-                            "    it may stand in: server\n");
+                            "it may stand in: server\n");
     check_line("<VirtualHost *:80>\nServerName a\n</VirtualHost>", "VirtualHost: may not stand in <VirtualHost>");
     check_line("<Location />\nServerName a\n</Location>", "ServerName: may not stand in <Location>");
     check_line("BalancerMember http://a/", "\"http://a/\" is no balancer");
@@ -36,7 +36,7 @@ static void test_contexts(void) {
 
 static void test_numbers_of_arguments(void) {
     check_line("KeepAlive", "3:1: error: KeepAlive: its argument is missing\n    KeepAlive\n    ^~~~~~~~~\n"
-                            "    write KeepAlive On|Off\n");
+                            "write KeepAlive On|Off\n");
     check_line("KeepAlive On Off", "3:14: error: KeepAlive: too many arguments");
     check_line("<RequireAll x>\nRequire local\n</RequireAll>", "RequireAll: takes no argument");
     check_line("KeepAlive \"On", "the quote is not closed on this line");
@@ -44,7 +44,7 @@ static void test_numbers_of_arguments(void) {
 
 static void test_sections(void) {
     check_line("<Location /a>", "3:2: error: Location: the section is not closed\n    <Location /a>\n     ^~~~~~~~\n"
-                                "    write </Location> at its end\n");
+                                "write </Location> at its end\n");
     check_line("</Location>", "error: Location: closes a section that is not open");
     check_line("</Location>", "the section that is open is <VirtualHost> of line 2");
     check_line("<Location /a>\n</Locaton>", "did you mean \"</Location>\"?");
