@@ -5,6 +5,9 @@
 #include "proxy/headers.h"
 #include "proxy/worker.h"
 
+/* Any method but CONNECT and TRACE is passed on; these are the ones that have names. */
+#define ALLOWED_METHODS "GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH"
+
 static const struct error_document *find_error_document(const struct route *route, int status) {
     for (size_t i = route->scope_count; i-- > 0;) {
         const struct settings *scope = route->scopes[i];
@@ -60,7 +63,7 @@ static struct span built_in_page(struct exchange *exchange, int status) {
 static void begin_response(struct exchange *exchange, int status) {
     exchange->response = (struct response_head){.status = status};
     if (status == 405) {
-        add_field(exchange, SPAN_LITERAL("Allow"), SPAN_LITERAL("GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH"));
+        add_field(exchange, SPAN_LITERAL("Allow"), SPAN_LITERAL(ALLOWED_METHODS));
     }
 }
 
@@ -106,7 +109,8 @@ enum step_result exchange_answer(struct exchange *exchange, int status, enum end
     exchange->reason = reason;
     const struct error_document *document = find_error_document(&exchange->route, status);
     bool understood = exchange->request.path.len > 0 && exchange->state != EXCHANGE_DONE;
-    if (document == NULL || (document->path != NULL && !understood)) {
+    bool is_default = document == NULL || (document->path == NULL && document->url == NULL && document->text == NULL);
+    if (is_default || (document->path != NULL && !understood)) {
         return answer_built_in(exchange, status);
     }
     if (document->path != NULL) {
@@ -126,6 +130,16 @@ enum step_result exchange_answer_redirect(struct exchange *exchange, int status,
     exchange->response = (struct response_head){.status = status};
     add_field(exchange, SPAN_LITERAL("Location"), location);
     return send_local(exchange, built_in_page(exchange, status), SPAN_LITERAL("text/html; charset=utf-8"));
+}
+
+enum step_result exchange_answer_last_hop(struct exchange *exchange) {
+    if (!span_equal(exchange->request.method, SPAN_LITERAL("OPTIONS"))) {
+        return exchange_answer(exchange, 405, END_ANSWERED);
+    }
+    exchange->reason = END_ANSWERED;
+    begin_response(exchange, 200);
+    add_field(exchange, SPAN_LITERAL("Allow"), SPAN_LITERAL(ALLOWED_METHODS));
+    return send_local(exchange, SPAN_LITERAL(""), SPAN_LITERAL("text/plain"));
 }
 
 enum step_result exchange_step_local(struct exchange *exchange) {

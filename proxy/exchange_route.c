@@ -37,6 +37,29 @@ static enum end_reason reason_of_status(int status) {
     return status == 403 ? END_FORBIDDEN : status == 404 ? END_NO_ORIGIN : END_ANSWERED;
 }
 
+/* RFC 9110, 7.6.2: OPTIONS and TRACE count the proxies they pass. True when the request is to go no further; else the
+ * number it is sent on with is one less. A value that is no number is passed on as it is. */
+static bool forwards_used_up(struct exchange *exchange) {
+    bool counted = span_equal(exchange->request.method, SPAN_LITERAL("OPTIONS")) ||
+                   span_equal(exchange->request.method, SPAN_LITERAL("TRACE"));
+    struct field *field = counted ? fields_find(&exchange->request.fields, SPAN_LITERAL("Max-Forwards")) : NULL;
+    if (field == NULL || field->value.len == 0 || field->value.len > 9) {
+        return false;
+    }
+    unsigned number = 0;
+    for (size_t i = 0; i < field->value.len; i++) {
+        unsigned digit = (unsigned)(unsigned char)field->value.ptr[i] - '0';
+        if (digit > 9) {
+            return false;
+        }
+        number = number * 10 + digit;
+    }
+    if (number > 0) {
+        field->value = span_of(arena_printf(&exchange->arena, "%u", number - 1));
+    }
+    return number == 0;
+}
+
 enum step_result exchange_step_route(struct exchange *exchange) {
     struct route_request request = {
         .head = &exchange->request,
@@ -57,6 +80,9 @@ enum step_result exchange_step_route(struct exchange *exchange) {
         return refuse_step(exchange, 413, END_TOO_LARGE, "the request's body is longer than LimitRequestBody");
     }
     route_decide(&exchange->route, &request);
+    if (exchange->route.action == ROUTE_PROXY && forwards_used_up(exchange)) {
+        return exchange_answer_last_hop(exchange);
+    }
     switch (exchange->route.action) {
     case ROUTE_PROXY:
         exchange->state = EXCHANGE_CONNECT;

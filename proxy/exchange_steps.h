@@ -18,6 +18,9 @@ enum step_result {
 enum step_result exchange_answer(struct exchange *exchange, int status, enum end_reason reason);
 enum step_result exchange_answer_redirect(struct exchange *exchange, int status, struct span location);
 
+/* To OPTIONS, or TRACE where that is enabled, with Max-Forwards: 0. TRACE is not reflected: 405. */
+enum step_result exchange_answer_last_hop(struct exchange *exchange);
+
 /* The origin failed. Before a head was sent: the next member, an answer (status) or, for an ErrorDocument, the built-in
  * page; after it: the client's connection is cut, so that it sees an incomplete message. */
 enum step_result exchange_origin_failed(struct exchange *exchange, int status, enum end_reason reason, const char *why);

@@ -305,7 +305,7 @@ def test_usr2_with_another_number_of_workers(weir, origin, before, after):
     wait_for(lambda: gone(old), 10, "the old process to end")
     for _ in range(40):  # every queue is served
         assert proxy.get("/", deadline=2).status == 200
-    assert f"with {after} worker" in proxy.log()
+    proxy.wait_for_log(f"with {after} worker")
 
 
 def test_usr2_with_a_bad_file_changes_nothing(weir, origin):

@@ -159,7 +159,7 @@ def test_max_connections_follows_a_reload(weir, origin, connect):
 
 def test_descriptors_used_up_and_free_again(weir, origin):
     proxy = weir(f"MaxConnections 1000\nWorkers 1\nProxyPass / {origin().url}", preexec=limit(64))
-    assert re.search(r"\[warn\].*MaxConnections 1000 may need \d+ open files; the limit is 64", proxy.log())
+    proxy.wait_for_log(r"\[warn\].*MaxConnections 1000 may need \d+ open files; the limit is 64")
     before = proxy.descriptors()
     sockets = []
     for _ in range(100):

@@ -20,12 +20,11 @@ static void check_printed(struct diagnostics *diagnostics, const char *expected)
 static void test_the_specified_message(void) {
     struct given given = give("Listen 80\n\n\n\n\n\n\n\n\n\n\nCBandSpeed 10kps 10 30\n");
     CU_ASSERT_PTR_NULL(given.config);
-    CU_ASSERT_STRING_EQUAL(
-        given.messages,
-        "/etc/weir/proxy.conf:12:12: error: CBandSpeed: \"10kps\" is not a speed\n"
-        "    CBandSpeed 10kps 10 30\n"
-        "               ^~~~~\n"
-        "write a number and kbps, Mbps, Gbps (bits) or kb/s, Mb/s, Gb/s (bytes), e.g. \"10kbps\"\n");
+    CU_ASSERT_STRING_EQUAL(given.messages,
+                           "/etc/weir/proxy.conf:12:12: error: CBandSpeed: \"10kps\" is not a speed\n"
+                           "    CBandSpeed 10kps 10 30\n"
+                           "               ^~~~~\n"
+                           "write a number and kbps, Mbps, Gbps (bits) or kb/s, Mb/s, Gb/s (bytes), e.g. \"10kbps\"\n");
     give_back(&given);
 }
 
