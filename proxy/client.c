@@ -93,6 +93,16 @@ static void free_client(struct client *client) {
     worker_client_closed(worker);
 }
 
+const struct virtual_host *client_default_host(struct client *client) {
+    const struct generation *generation = client->stream.worker->generation;
+    if (client->default_host == NULL || client->generation_number != generation->number) {
+        client->default_host =
+            route_find_host(generation->host_index, &client->from.local, client->from.local_port, SPAN_NONE, NULL);
+        client->generation_number = generation->number;
+    }
+    return client->default_host;
+}
+
 void client_accept(struct worker *worker, int fd, const struct client_origin *through,
                    const union socket_address *peer) {
     struct client *client = must_calloc(1, sizeof *client);

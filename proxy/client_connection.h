@@ -25,6 +25,8 @@ struct client {
     struct client *next, *previous; /* in worker->clients */
     struct http1_session *session;  /* NULL in PROXY_HEADER, IDLE and LINGER */
     struct exchange_client from;
+    const struct virtual_host *default_host; /* of the local address; valid in generation `generation_number` alone */
+    uint64_t generation_number;
     int64_t since_ns;        /* when the phase began; for HEAD: the first byte */
     int64_t idle_timeout_ns; /* KeepAliveTimeout of the host served last, or of the default host */
     int64_t written_ns;      /* when the client last took something; meaningful while writing is blocked */

@@ -3,8 +3,12 @@
 #define WEIR_PROXY_CLIENT_WORK_H
 
 struct client;
+struct virtual_host;
 
 /* Does all that can be done now, then sets what is waited for. The client may be freed by it. */
 void client_work(struct client *client);
+
+/* The host of the worker's generation that serves the client's local address when no name was given. */
+const struct virtual_host *client_default_host(struct client *client);
 
 #endif

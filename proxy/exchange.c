@@ -52,7 +52,8 @@ void exchange_kick(struct exchange *exchange) {
 }
 
 void exchange_begin(struct exchange *exchange, struct worker *worker, const struct downstream_operations *operations,
-                    void *downstream, void *first_block, size_t first_block_bytes, const struct exchange_client *from) {
+                    void *downstream, void *first_block, size_t first_block_bytes, const struct exchange_client *from,
+                    const struct virtual_host *default_host) {
     *exchange = (struct exchange){
         .worker = worker,
         .operations = operations,
@@ -66,8 +67,7 @@ void exchange_begin(struct exchange *exchange, struct worker *worker, const stru
     arena_init(&exchange->arena, first_block, first_block_bytes);
     ev_timer_init(&exchange->kick, on_kick, 0., 0.);
     exchange->kick.data = exchange;
-    exchange->route.host =
-        route_find_host(exchange->generation->host_index, &from->local, from->local_port, SPAN_NONE, NULL);
+    exchange->route.host = default_host;
     exchange->route.settings = exchange->route.host->effective;
 }
 

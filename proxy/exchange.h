@@ -50,7 +50,8 @@ struct downstream_operations {
     void (*send_head)(void *downstream, const struct response_head *response);
     /* How many bytes were taken; fewer than offered: blocked, and the exchange is run again when there is room. */
     size_t (*send_body)(void *downstream, struct span data);
-    /* The stream that the body's bytes go to as they are, when that is so now and nothing waits before them; else NULL. */
+    /* The stream that the body's bytes go to as they are, when that is so now and nothing waits before them; else NULL.
+     */
     struct stream *(*raw_stream)(void *downstream);
     void (*send_end)(void *downstream,
                      const struct field_list *trailers); /* the body is complete; trailers may be NULL */
@@ -133,9 +134,11 @@ struct exchange {
     bool is_waiting;
 };
 
-/* Begins with the first byte of a request. first_block: memory for the arena. The generation is the worker's. */
+/* Begins with the first byte of a request. first_block: memory for the arena. The generation is the worker's;
+ * default_host is that generation's, for as long as nobody knows which one is asked for. */
 void exchange_begin(struct exchange *exchange, struct worker *worker, const struct downstream_operations *operations,
-                    void *downstream, void *first_block, size_t first_block_bytes, const struct exchange_client *from);
+                    void *downstream, void *first_block, size_t first_block_bytes, const struct exchange_client *from,
+                    const struct virtual_host *default_host);
 
 /* The request's head was understood (exchange->request is filled in): serve it at the next run. */
 void exchange_start(struct exchange *exchange);

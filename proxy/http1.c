@@ -184,7 +184,7 @@ void http1_begin(struct client *client) {
     session->bytes_out_before = client->stream.bytes_out;
     client->session = session;
     exchange_begin(&session->exchange, worker, &http1_operations, session, session->arena_block,
-                   sizeof session->arena_block, &client->from);
+                   sizeof session->arena_block, &client->from, client_default_host(client));
     session->exchange.keepalive_number = client->requests;
 }
 

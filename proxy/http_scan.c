@@ -25,13 +25,34 @@ bool http_is_token(struct span text) {
     return text.len > 0;
 }
 
+/* Eight bytes at once: the high bit of each byte that is below 0x20 or 0x7f (and, harmlessly, of some next to one). */
+static uint64_t suspicious(uint64_t bytes) {
+    static const uint64_t ones = UINT64_C(0x0101010101010101), highs = UINT64_C(0x8080808080808080);
+    uint64_t deletes = bytes ^ (ones * 0x7f);
+    return (((bytes - ones * 0x20) & ~bytes) | ((deletes - ones) & ~deletes)) & highs;
+}
+
+static bool is_field_byte(unsigned char byte) {
+    return (byte >= 0x20 && byte != 0x7f) || byte == '\t';
+}
+
 bool http_is_field_text(struct span text) {
-    unsigned bad = 0;
-    for (size_t i = 0; i < text.len; i++) { /* without a branch, so that the compiler takes many bytes at once */
-        unsigned char byte = (unsigned char)text.ptr[i];
-        bad |= (unsigned)((byte < 0x20) & (byte != '\t')) | (unsigned)(byte == 0x7f);
+    size_t at = 0;
+    while (at < text.len) {
+        uint64_t bytes;
+        if (text.len - at >= sizeof bytes) {
+            memcpy(&bytes, text.ptr + at, sizeof bytes);
+            if (suspicious(bytes) == 0) {
+                at += sizeof bytes;
+                continue;
+            }
+        }
+        if (!is_field_byte((unsigned char)text.ptr[at])) {
+            return false;
+        }
+        at++;
     }
-    return bad == 0;
+    return true;
 }
 
 static bool refuse(struct http_problem *problem, int status, const char *text) {

@@ -1,7 +1,5 @@
 /* Heads as bytes: one measuring pass, one writing pass into the arena. Called by http1.c for responses and by
  * exchange_origin.c for requests; pure. Only parsed values are written, so nothing that was not understood gets out. */
-#include <stdio.h>
-
 #include "proxy/http_head.h"
 
 struct pen {
@@ -36,14 +34,24 @@ static void put_fields(struct pen *pen, const struct field_list *fields) {
     }
 }
 
+static void put_number(struct pen *pen, uint64_t number) {
+    char digits[20];
+    size_t at = sizeof digits;
+    do {
+        digits[--at] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    put(pen, (struct span){digits + at, sizeof digits - at});
+}
+
 /* The most that put_wire() can write. */
 enum { WIRE_BYTES_MAX = 128 };
 
 static void put_wire(struct pen *pen, const struct http_wire *wire) {
     if (wire->framing == BODY_LENGTH) {
-        char digits[24];
-        int length = snprintf(digits, sizeof digits, "%llu", (unsigned long long)wire->content_length);
-        put_field(pen, SPAN_LITERAL("Content-Length"), (struct span){digits, (size_t)length});
+        put(pen, SPAN_LITERAL("Content-Length: "));
+        put_number(pen, wire->content_length);
+        put(pen, SPAN_LITERAL("\r\n"));
     } else if (wire->framing == BODY_CHUNKED) {
         put(pen, SPAN_LITERAL("Transfer-Encoding: chunked\r\n"));
     }
