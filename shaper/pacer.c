@@ -11,7 +11,8 @@ enum { PARTS_PER_NS = 16 };
  * overflow 64. */
 static int64_t cost_parts(struct pace pace, uint64_t units) {
     __extension__ unsigned __int128 parts = (unsigned __int128)units * (uint64_t)PARTS_PER_S + pace.units_per_s - 1;
-    return (int64_t)(parts / pace.units_per_s);
+    parts /= pace.units_per_s;
+    return parts < INT64_MAX ? (int64_t)parts : INT64_MAX;
 }
 
 int64_t pacer_reserve_within(struct pacer *pacer, struct pace pace, uint64_t units, int64_t now_ns,
@@ -26,7 +27,8 @@ int64_t pacer_reserve_within(struct pacer *pacer, struct pace pace, uint64_t uni
         if (patience_ns < INT64_MAX && start_ns - now_ns > patience_ns) {
             return INT64_MAX;
         }
-        if (atomic_compare_exchange_weak_explicit(&pacer->promised_until, &before, start + cost, memory_order_relaxed,
+        int64_t after = start < INT64_MAX - cost ? start + cost : INT64_MAX;
+        if (atomic_compare_exchange_weak_explicit(&pacer->promised_until, &before, after, memory_order_relaxed,
                                                   memory_order_relaxed)) {
             return start_ns;
         }
@@ -39,6 +41,20 @@ int64_t pacer_reserve(struct pacer *pacer, struct pace pace, uint64_t units, int
 
 void pacer_give_back(struct pacer *pacer, struct pace pace, uint64_t units) {
     atomic_fetch_sub_explicit(&pacer->promised_until, cost_parts(pace, units), memory_order_relaxed);
+}
+
+void pacer_change_rate(struct pacer *pacer, uint64_t old_units_per_s, uint64_t new_units_per_s, int64_t now_ns) {
+    int64_t now = now_ns * PARTS_PER_NS;
+    int64_t before = atomic_load_explicit(&pacer->promised_until, memory_order_relaxed), after;
+    do {
+        if (before <= now) {
+            return;
+        }
+        __extension__ unsigned __int128 debt = (unsigned __int128)(uint64_t)(before - now) * old_units_per_s;
+        debt /= new_units_per_s;
+        after = debt < (uint64_t)(INT64_MAX - now) ? now + (int64_t)debt : INT64_MAX;
+    } while (!atomic_compare_exchange_weak_explicit(&pacer->promised_until, &before, after, memory_order_relaxed,
+                                                    memory_order_relaxed));
 }
 
 int64_t pacer_debt_ns(const struct pacer *pacer, int64_t now_ns) {

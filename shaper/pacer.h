@@ -33,6 +33,10 @@ int64_t pacer_reserve_within(struct pacer *pacer, struct pace pace, uint64_t uni
 /* What was reserved and not sent. Only what was reserved may be given back. */
 void pacer_give_back(struct pacer *pacer, struct pace pace, uint64_t units);
 
+/* The rate changes: what is owed beyond now takes as much longer or shorter as the new rate is slower or faster, so
+ * that a changed limit holds at once. Both at least 1. */
+void pacer_change_rate(struct pacer *pacer, uint64_t old_units_per_s, uint64_t new_units_per_s, int64_t now_ns);
+
 /* How far what has been promised reaches beyond now: 0 when nothing would have to wait. Changes nothing. */
 int64_t pacer_debt_ns(const struct pacer *pacer, int64_t now_ns);
 

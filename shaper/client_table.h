@@ -1,0 +1,70 @@
+/* The clients of each host: for each pair of address and host its own speed, request rate, count and quota.
+ *
+ * Bounded in entries and bytes. Whoever needs a record pins it, and gives it back; a record that nobody pins may be
+ * forgotten, the one unused for longest first, when another needs the room. When all are pinned the new client gets
+ * none and is counted as such. A look-up takes one of 64 small locks and costs the same however full the table is. The
+ * hash is keyed, so that no choice of addresses makes one place crowded. Any thread. Pure: the time is a parameter. */
+#ifndef WEIR_SHAPER_CLIENT_TABLE_H
+#define WEIR_SHAPER_CLIENT_TABLE_H
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "config/ipaddr.h"
+#include "shaper/in_flight.h"
+#include "shaper/lane.h"
+#include "shaper/pacer.h"
+#include "shaper/siphash.h"
+
+struct client_key {
+    struct ip_address address; /* masked: IPv6 by CBandIPv6Prefix */
+    uint32_t host_id;
+};
+
+struct client_record {
+    struct lane lane;                /* bytes to the client */
+    struct pacer requests;           /* request rate */
+    struct in_flight in_flight;      /* requests being served */
+    atomic_uint_fast64_t used_bytes; /* in the epoch of the host's quota */
+    atomic_uint_fast64_t epoch;
+
+    /* The table's own. */
+    struct client_key key;
+    uint32_t pins;
+    int64_t last_use_ns; /* when it was last pinned or given back */
+    struct client_record *chain, *older, *newer;
+};
+
+struct client_table;
+
+struct client_table_limits {
+    size_t max_clients;
+    size_t max_bytes; /* of memory, the table's own included */
+};
+
+struct client_table_counts {
+    uint64_t clients; /* now */
+    uint64_t evicted; /* since the start: forgotten to make room */
+    uint64_t no_room; /* since the start: clients that got no record */
+};
+
+struct client_table *client_table_new(const struct client_table_limits *limits, const struct siphash_key *key);
+/* No record may be pinned. NULL is harmless; nulls the pointer. */
+void client_table_free(struct client_table **table);
+
+/* The record of a client, made when there is none, pinned. NULL: no room. */
+struct client_record *client_table_pin(struct client_table *table, const struct client_key *key, int64_t now_ns);
+/* Once for each pin. */
+void client_table_unpin(struct client_table *table, struct client_record *record, int64_t now_ns);
+
+/* Counts bytes sent to the client, from zero when the host's quota is in a new epoch. */
+void client_record_count(struct client_record *record, uint64_t bytes, uint64_t epoch);
+/* What it has used in this epoch. */
+uint64_t client_record_used_bytes(const struct client_record *record, uint64_t epoch);
+
+struct client_table_counts client_table_counts(const struct client_table *table);
+/* How much memory a table with so many clients takes at most, in bytes. */
+size_t client_table_memory_bytes(size_t clients);
+
+#endif

@@ -1,0 +1,58 @@
+/* Lanes. Called by grant.c for each quantum of each cap over a connection; any worker.
+ * Always true: what is given back is counted at the rate that the debt is kept in. */
+#include "shaper/lane.h"
+
+static const int64_t lane_burst_ns = INT64_C(100000000); /* unused time that may be saved up */
+enum { QUANTA_PER_S = 100, BITS_PER_BYTE = 8, OWED_AT_ONCE_BYTES = 1 << 24 };
+
+static struct pace pace_of(uint64_t bits_per_s) {
+    return (struct pace){bits_per_s, lane_burst_ns};
+}
+
+/* Whoever sees a new rate first rescales what is owed: after a reload, or when a quota has been exceeded. */
+static void use_rate(struct lane *lane, uint64_t bits_per_s, int64_t now_ns) {
+    uint64_t before = atomic_load_explicit(&lane->bits_per_s, memory_order_relaxed);
+    if (before != bits_per_s && atomic_compare_exchange_strong_explicit(&lane->bits_per_s, &before, bits_per_s,
+                                                                        memory_order_relaxed, memory_order_relaxed)) {
+        if (before != 0) {
+            pacer_change_rate(&lane->pacer, before, bits_per_s, now_ns);
+        }
+    }
+}
+
+uint64_t lane_quantum_bytes(const struct lane *lane, uint64_t bits_per_s) {
+    uint64_t sharing = (uint64_t)atomic_load_explicit(&lane->holders, memory_order_relaxed) + 1;
+    uint64_t quantum = bits_per_s / BITS_PER_BYTE / QUANTA_PER_S / sharing;
+    if (quantum > LANE_QUANTUM_MAX_BYTES) {
+        return LANE_QUANTUM_MAX_BYTES;
+    }
+    return quantum > LANE_QUANTUM_MIN_BYTES ? quantum : LANE_QUANTUM_MIN_BYTES;
+}
+
+int64_t lane_debt_ns(struct lane *lane, uint64_t bits_per_s, int64_t now_ns) {
+    use_rate(lane, bits_per_s, now_ns);
+    return pacer_debt_ns(&lane->pacer, now_ns);
+}
+
+int64_t lane_reserve(struct lane *lane, uint64_t bits_per_s, uint64_t bytes, int64_t now_ns) {
+    use_rate(lane, bits_per_s, now_ns);
+    atomic_fetch_add_explicit(&lane->holders, 1, memory_order_relaxed);
+    return pacer_reserve(&lane->pacer, pace_of(bits_per_s), bytes * BITS_PER_BYTE, now_ns);
+}
+
+void lane_settle(struct lane *lane, uint64_t unsent_bytes) {
+    atomic_fetch_sub_explicit(&lane->holders, 1, memory_order_relaxed);
+    if (unsent_bytes > 0) {
+        uint64_t bits_per_s = atomic_load_explicit(&lane->bits_per_s, memory_order_relaxed);
+        pacer_give_back(&lane->pacer, pace_of(bits_per_s), unsent_bytes * BITS_PER_BYTE);
+    }
+}
+
+void lane_owe(struct lane *lane, uint64_t bits_per_s, uint64_t bytes, int64_t now_ns) {
+    use_rate(lane, bits_per_s, now_ns);
+    while (bytes > 0) {
+        uint64_t piece = bytes < OWED_AT_ONCE_BYTES ? bytes : OWED_AT_ONCE_BYTES;
+        pacer_reserve(&lane->pacer, pace_of(bits_per_s), piece * BITS_PER_BYTE, now_ns);
+        bytes -= piece;
+    }
+}

@@ -1,0 +1,39 @@
+/* One speed that several connections share, and how much of it one of them may take at a time.
+ *
+ * A pacer for bits a second, the rate that it runs at, and the number of connections that hold a reservation. The
+ * quantum, what one connection may reserve at a time, is 10 ms of the rate divided among those, but between two TCP
+ * segments and 64 KiB: slow caps stay smooth and fast ones cheap. All threads share a lane; a zeroed struct is a new
+ * one. Pure: the time is a parameter, monotonic nanoseconds. */
+#ifndef WEIR_SHAPER_LANE_H
+#define WEIR_SHAPER_LANE_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "shaper/pacer.h"
+
+enum { LANE_QUANTUM_MIN_BYTES = 2896, LANE_QUANTUM_MAX_BYTES = 65536 };
+
+struct lane {
+    struct pacer pacer;
+    atomic_uint_fast64_t bits_per_s; /* as last asked; what is owed is rescaled when it changes; 0: never asked */
+    atomic_uint holders;             /* connections with a reservation */
+};
+
+/* For one connection more than those that hold a reservation. */
+uint64_t lane_quantum_bytes(const struct lane *lane, uint64_t bits_per_s);
+
+/* How long a reservation made now would wait at least. Changes nothing but the rate. */
+int64_t lane_debt_ns(struct lane *lane, uint64_t bits_per_s, int64_t now_ns);
+
+/* Takes bytes for one connection, which is a holder from now on. Returns when they may go; now_ns or earlier: at once.
+ * bits_per_s at least 1; at most LANE_QUANTUM_MAX_BYTES. */
+int64_t lane_reserve(struct lane *lane, uint64_t bits_per_s, uint64_t bytes, int64_t now_ns);
+
+/* The holder has sent all but `unsent_bytes` of its reservation, which are given back. */
+void lane_settle(struct lane *lane, uint64_t unsent_bytes);
+
+/* Bytes that went out without a reservation are owed. */
+void lane_owe(struct lane *lane, uint64_t bits_per_s, uint64_t bytes, int64_t now_ns);
+
+#endif

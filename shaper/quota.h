@@ -1,0 +1,105 @@
+/* What a host or a user has used of its quota in the present period: in total, and by each class of clients.
+ *
+ * Counting is a relaxed atomic addition. What is allowed at the moment is kept ready until the slice or period ends;
+ * only then, and when limits change, is a lock taken, the quota's own. Periods are compared by their begin, never by
+ * differences of seconds, so that of several threads that see a new period one forgets the old counts, and a clock that
+ * steps neither loses nor doubles what was counted (spec: Quota exceeded, Period). All functions: any thread, but for
+ * init and destroy. Pure: the time is a parameter, wall-clock seconds.
+ *
+ * Exceeded means: used more than the limit, or more than the slices so far allow. A limit of 0 is none. */
+#ifndef WEIR_SHAPER_QUOTA_H
+#define WEIR_SHAPER_QUOTA_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "shaper/period.h"
+
+/* The part of one class. The quota makes and owns them; they live as long as the quota does. */
+struct quota_class {
+    struct quota_class *_Atomic next;
+    size_t class_id; /* whatever the caller names classes by, the same over reloads */
+    uint64_t limit_bytes;
+    atomic_uint_fast64_t used_bytes, allowed_bytes;
+};
+
+struct quota {
+    pthread_mutex_t lock; /* guards this first part, and limit_bytes of the classes */
+    struct period_rule rule, next_rule;
+    struct period_span span; /* the period that the counts belong to */
+    int64_t start_s;         /* the grid's anchor: the first request counted; QUOTA_NOT_BEGUN */
+    uint64_t limit_bytes, client_limit_bytes;
+    size_t class_node_bytes;
+
+    struct quota_class *_Atomic classes; /* grows only */
+    atomic_uint_fast64_t used_bytes, allowed_bytes, client_allowed_bytes;
+    atomic_uint_fast64_t epoch; /* counts periods begun and resets: whoever counts beside the quota compares it */
+    atomic_int_fast64_t fresh_from_s, fresh_until_s; /* while what is allowed holds; _until_s is written last */
+};
+
+#define QUOTA_NOT_BEGUN INT64_MIN
+
+struct quota_class_limit {
+    size_t class_id;
+    uint64_t limit_bytes;
+};
+
+struct quota_limits {
+    struct period_rule period;
+    uint64_t limit_bytes;
+    uint64_t client_limit_bytes; /* of each client: counted by the caller, judged here */
+    const struct quota_class_limit *classes;
+    size_t class_count;
+};
+
+enum quota_exceeded { QUOTA_TOTAL_EXCEEDED = 1 << 0, QUOTA_CLASS_EXCEEDED = 1 << 1 };
+
+/* class_node_bytes: how much to allocate for each class, at least sizeof(struct quota_class); the caller may keep what
+ * is its own behind it, zeroed at first. */
+void quota_init(struct quota *quota, size_t class_node_bytes);
+void quota_destroy(struct quota *quota);
+
+/* Replaces all limits. What was used is kept; a changed period takes over the count of the one under way. */
+void quota_set_limits(struct quota *quota, const struct quota_limits *limits);
+
+/* Never NULL; the cost is a step for each class seen here. */
+struct quota_class *quota_class_of(struct quota *quota, size_t class_id);
+
+/* enum quota_exceeded, or 0. `class` may be NULL. The first call begins the period. */
+unsigned quota_exceeded(struct quota *quota, const struct quota_class *class, int64_t now_s);
+
+/* The same of a client that has used so much since the epoch began. */
+bool quota_client_exceeded(struct quota *quota, uint64_t used_bytes, int64_t now_s);
+
+/* Counts bytes sent; `class` may be NULL. Begins the period when nothing has. Returns the epoch. */
+uint64_t quota_count(struct quota *quota, struct quota_class *class, uint64_t bytes, int64_t now_s);
+
+/* Seconds until more is allowed, at least 1; 0: never. */
+int64_t quota_next_allowance_s(struct quota *quota, int64_t now_s);
+
+/* Forgets what was used. A period in seconds begins now. */
+void quota_reset(struct quota *quota, int64_t now_s);
+
+/* ---- for a store: everything that a restart must not lose ---- */
+
+struct quota_state {
+    int64_t start_s, begin_s; /* start_s QUOTA_NOT_BEGUN: never used */
+    uint64_t used_bytes;
+};
+
+struct quota_class_state {
+    size_t class_id;
+    uint64_t used_bytes;
+};
+
+/* Writes the first `room` classes; returns how many there are. A period that has ended is shown as it was. */
+size_t quota_snapshot(struct quota *quota, struct quota_state *state, struct quota_class_state *classes, size_t room);
+
+/* Takes the place of everything counted so far. If the period has ended in the meantime, the next call sees that. */
+void quota_restore(struct quota *quota, const struct quota_state *state, const struct quota_class_state *classes,
+                   size_t class_count);
+
+#endif

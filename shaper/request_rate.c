@@ -1,0 +1,25 @@
+/* Request rates as GCRA. Called by admit.c for each request of a host, user or client with a request rate; any
+ * worker. */
+#include "shaper/request_rate.h"
+
+static const int64_t second_ns = INT64_C(1000000000);
+
+/* The Nth of N at once starts (N - 1)/N s before now; a nanosecond more for what the pacer rounds up on the way. */
+static struct pace pace_of(uint32_t per_s) {
+    int64_t gaps = (int64_t)per_s - 1;
+    int64_t burst_ns = (gaps * second_ns + gaps) / per_s + 1;
+    return (struct pace){per_s, burst_ns < second_ns ? burst_ns : second_ns - 1};
+}
+
+struct request_turn request_rate_take(struct pacer *pacer, uint32_t per_s, int64_t now_ns, int64_t max_delay_ns) {
+    int64_t start_ns = pacer_reserve_within(pacer, pace_of(per_s), 1, now_ns, max_delay_ns);
+    if (start_ns == INT64_MAX) {
+        int64_t wait_s = (pacer_debt_ns(pacer, now_ns) + second_ns - 1) / second_ns;
+        return (struct request_turn){.refused = true, .retry_after_s = wait_s > 1 ? wait_s : 1};
+    }
+    return (struct request_turn){.delay_ns = start_ns > now_ns ? start_ns - now_ns : 0};
+}
+
+void request_rate_give_back(struct pacer *pacer, uint32_t per_s) {
+    pacer_give_back(pacer, pace_of(per_s), 1);
+}

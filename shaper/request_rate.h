@@ -1,0 +1,25 @@
+/* Requests a second: up to N at once, then one every 1/N s (rps of the CBand*Speed directives).
+ *
+ * A request over the rate is told how long to wait; one that would wait for too long is refused, and told when to come
+ * again. Built on pacer.h: all threads may ask at once. Pure: the time is a parameter, monotonic nanoseconds. */
+#ifndef WEIR_SHAPER_REQUEST_RATE_H
+#define WEIR_SHAPER_REQUEST_RATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "shaper/pacer.h"
+
+struct request_turn {
+    bool refused;          /* nothing was taken */
+    int64_t delay_ns;      /* not refused: 0 means at once */
+    int64_t retry_after_s; /* refused: when it would be served at once if nobody else came, rounded up, at least 1 */
+};
+
+/* per_s at least 1; max_delay_ns (CBandMaxDelay) below INT64_MAX. */
+struct request_turn request_rate_take(struct pacer *pacer, uint32_t per_s, int64_t now_ns, int64_t max_delay_ns);
+
+/* A turn that was taken and is not used, because another limit refused the request. */
+void request_rate_give_back(struct pacer *pacer, uint32_t per_s);
+
+#endif
