@@ -225,9 +225,27 @@ bool ip_mask_contains(const struct ip_mask *mask, const struct ip_address *addre
     return different == 0;
 }
 
+/* By hand, because it is done for each request (X-Forwarded-For) and the C library takes 1,700 instructions for it. */
+static size_t print_v4(const uint8_t *bytes, char *text) {
+    char *at = text;
+    for (size_t i = 0; i < 4; i++) {
+        if (bytes[i] >= 100) {
+            *at++ = (char)('0' + bytes[i] / 100);
+        }
+        if (bytes[i] >= 10) {
+            *at++ = (char)('0' + bytes[i] / 10 % 10);
+        }
+        *at++ = (char)('0' + bytes[i] % 10);
+        *at++ = i < 3 ? '.' : '\0';
+    }
+    return (size_t)(at - text) - 1;
+}
+
 size_t ip_address_print(const struct ip_address *address, char *text) {
-    int family = address->family == IP_V4 ? AF_INET : AF_INET6;
-    if (address->family == IP_NONE || inet_ntop(family, address->bytes, text, IP_TEXT_MAX) == NULL) {
+    if (address->family == IP_V4) {
+        return print_v4(address->bytes, text);
+    }
+    if (address->family == IP_NONE || inet_ntop(AF_INET6, address->bytes, text, IP_TEXT_MAX) == NULL) {
         memcpy(text, "-", 2);
     }
     return strlen(text);
