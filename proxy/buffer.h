@@ -29,7 +29,7 @@ struct buffer {
 void buffer_pool_init(struct buffer_pool *pool);
 void buffer_pool_free(struct buffer_pool *pool);
 
-void *buffer_pool_lend(struct buffer_pool *pool);              /* BUFFER_BLOCK_BYTES, not cleared */
+void *buffer_pool_lend(struct buffer_pool *pool); /* BUFFER_BLOCK_BYTES, not cleared */
 void buffer_pool_take_back(struct buffer_pool *pool, void *block);
 
 /* Gets a block when there is none and moves the filled part to the front when there is no room behind it. */

@@ -1,7 +1,7 @@
 /* The body of an HTTP/1.x message as it lies in a buffer: where its data is, between the framing, and where it ends.
  *
- * RFC 9112, 6 and 7.1, strictly: chunk sizes of 1 to 16 hexadecimal digits below 2^63, extensions by their grammar and at most 512
- * bytes a line, every line ended by CRLF, trailers at most 8 KiB. Pure; one worker. */
+ * RFC 9112, 6 and 7.1, strictly: chunk sizes of 1 to 16 hexadecimal digits below 2^63, extensions by their grammar and
+ * at most 512 bytes a line, every line ended by CRLF, trailers at most 8 KiB. Pure; one worker. */
 #ifndef WEIR_PROXY_HTTP_BODY_H
 #define WEIR_PROXY_HTTP_BODY_H
 

@@ -5,8 +5,8 @@
 #include "proxy/fields.h"
 #include "proxy/stream.h"
 
-/* Copies as much of `data` as fits as one chunk, writing out what is there when it does not fit. Returns how many bytes of
- * data were taken; fewer than all of them: blocked. */
+/* Copies as much of `data` as fits as one chunk, writing out what is there when it does not fit. Returns how many bytes
+ * of data were taken; fewer than all of them: blocked. */
 size_t http_send_chunk(struct stream *stream, struct span data);
 
 /* The last chunk with the trailers that may be passed on (RFC 9110, 6.5.1); NULL for none. */

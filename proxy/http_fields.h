@@ -46,8 +46,8 @@ enum head_scan_result http_scan_head(struct head_scan *scan, struct span bytes, 
  * as long as the list. False with *problem when they are not what RFC 9112, 5 asks for. */
 bool http_parse_fields(struct span lines, struct field_list *list, struct arena *arena, struct http_problem *problem);
 
-/* The same for trailers, in which fields that would frame a message mean nothing: so llhttp, which would act on them, is
- * not asked. */
+/* The same for trailers, in which fields that would frame a message mean nothing: so llhttp, which would act on them,
+ * is not asked. */
 bool http_parse_trailers(struct span lines, struct field_list *list, struct arena *arena, struct http_problem *problem);
 
 /* Framing from the fields (RFC 9112, 6.3), without what depends on method and status. framing is BODY_NONE when neither

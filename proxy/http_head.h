@@ -12,8 +12,8 @@
 bool http_parse_request(struct span bytes, const struct http_limits *limits, bool https, struct arena *arena,
                         struct request_head *request, struct span *request_line, struct http_problem *problem);
 
-/* The same for the request line alone, without its end: a client that does not even send a version is told so before the
- * rest of its head has come. */
+/* The same for the request line alone, without its end: a client that does not even send a version is told so before
+ * the rest of its head has come. */
 bool http_check_request_line(struct span line, struct http_problem *problem);
 
 /* The same for an origin's response; any problem is a 502 to the client. `request_method` decides whether there is a

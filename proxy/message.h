@@ -20,9 +20,10 @@ struct request_head {
     struct span method; /* a token, as written */
     struct span target; /* as written */
     struct span scheme; /* "http" or "https": of the connection, whatever an absolute target says */
-    struct span host;   /* of an absolute target, else of the Host field: "name" or "name:port"; len 0: HTTP/1.0 without */
-    struct span path;   /* raw path, begins with "/"; or "*" */
-    struct span query;  /* without "?"; ptr NULL: none */
+    struct span
+        host; /* of an absolute target, else of the Host field: "name" or "name:port"; len 0: HTTP/1.0 without */
+    struct span path;      /* raw path, begins with "/"; or "*" */
+    struct span query;     /* without "?"; ptr NULL: none */
     uint8_t minor_version; /* 0 or 1: HTTP/1.0 or 1.1 */
     struct field_list fields;
     enum body_framing framing;

@@ -39,6 +39,11 @@ int64_t pacer_reserve(struct pacer *pacer, struct pace pace, uint64_t units, int
     return pacer_reserve_within(pacer, pace, units, now_ns, INT64_MAX);
 }
 
+int64_t pacer_burst_ns_for(uint64_t units_per_s, uint64_t units) {
+    int64_t parts = cost_parts((struct pace){units_per_s, 0}, 1) * (int64_t)(units - 1);
+    return (parts + PARTS_PER_NS - 1) / PARTS_PER_NS;
+}
+
 void pacer_give_back(struct pacer *pacer, struct pace pace, uint64_t units) {
     atomic_fetch_sub_explicit(&pacer->promised_until, cost_parts(pace, units), memory_order_relaxed);
 }

@@ -30,6 +30,9 @@ int64_t pacer_reserve(struct pacer *pacer, struct pace pace, uint64_t units, int
 int64_t pacer_reserve_within(struct pacer *pacer, struct pace pace, uint64_t units, int64_t now_ns,
                              int64_t patience_ns);
 
+/* The burst with which so many single units, and no more, go at once; at least 1. */
+int64_t pacer_burst_ns_for(uint64_t units_per_s, uint64_t units);
+
 /* What was reserved and not sent. Only what was reserved may be given back. */
 void pacer_give_back(struct pacer *pacer, struct pace pace, uint64_t units);
 

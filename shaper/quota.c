@@ -186,18 +186,22 @@ unsigned quota_exceeded(struct quota *quota, const struct quota_class *class, in
     return exceeded;
 }
 
+uint64_t quota_epoch(struct quota *quota, int64_t now_s) {
+    ensure_fresh(quota, now_s);
+    return atomic_load_explicit(&quota->epoch, memory_order_relaxed);
+}
+
 bool quota_client_exceeded(struct quota *quota, uint64_t used_bytes, int64_t now_s) {
     ensure_fresh(quota, now_s);
     return used_bytes > atomic_load_explicit(&quota->client_allowed_bytes, memory_order_relaxed);
 }
 
-uint64_t quota_count(struct quota *quota, struct quota_class *class, uint64_t bytes, int64_t now_s) {
+void quota_count(struct quota *quota, struct quota_class *class, uint64_t bytes, int64_t now_s) {
     ensure_fresh(quota, now_s);
     atomic_fetch_add_explicit(&quota->used_bytes, bytes, memory_order_relaxed);
     if (class != NULL) {
         atomic_fetch_add_explicit(&class->used_bytes, bytes, memory_order_relaxed);
     }
-    return atomic_load_explicit(&quota->epoch, memory_order_relaxed);
 }
 
 int64_t quota_next_allowance_s(struct quota *quota, int64_t now_s) {

@@ -71,11 +71,14 @@ struct quota_class *quota_class_of(struct quota *quota, size_t class_id);
 /* enum quota_exceeded, or 0. `class` may be NULL. The first call begins the period. */
 unsigned quota_exceeded(struct quota *quota, const struct quota_class *class, int64_t now_s);
 
-/* The same of a client that has used so much since the epoch began. */
+/* Which period the counts belong to, as a number of the quota's own: it grows with each period begun and each reset. */
+uint64_t quota_epoch(struct quota *quota, int64_t now_s);
+
+/* Whether a client has exceeded its part, of which it has used so much in this epoch. */
 bool quota_client_exceeded(struct quota *quota, uint64_t used_bytes, int64_t now_s);
 
-/* Counts bytes sent; `class` may be NULL. Begins the period when nothing has. Returns the epoch. */
-uint64_t quota_count(struct quota *quota, struct quota_class *class, uint64_t bytes, int64_t now_s);
+/* Counts bytes sent; `class` may be NULL. Begins the period when nothing has. */
+void quota_count(struct quota *quota, struct quota_class *class, uint64_t bytes, int64_t now_s);
 
 /* Seconds until more is allowed, at least 1; 0: never. */
 int64_t quota_next_allowance_s(struct quota *quota, int64_t now_s);

@@ -4,11 +4,8 @@
 
 static const int64_t second_ns = INT64_C(1000000000);
 
-/* The Nth of N at once starts (N - 1)/N s before now; a nanosecond more for what the pacer rounds up on the way. */
 static struct pace pace_of(uint32_t per_s) {
-    int64_t gaps = (int64_t)per_s - 1;
-    int64_t burst_ns = (gaps * second_ns + gaps) / per_s + 1;
-    return (struct pace){per_s, burst_ns < second_ns ? burst_ns : second_ns - 1};
+    return (struct pace){per_s, pacer_burst_ns_for(per_s, per_s)};
 }
 
 struct request_turn request_rate_take(struct pacer *pacer, uint32_t per_s, int64_t now_ns, int64_t max_delay_ns) {

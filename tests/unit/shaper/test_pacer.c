@@ -100,6 +100,32 @@ static void patience_takes_all_or_nothing(void) {
     CU_ASSERT_EQUAL(pacer_debt_ns(&pacer, start_ns + 10 * SECOND_NS), 0);
 }
 
+/* What is owed stays the same number of units, so it takes as much longer as the new rate is slower. */
+static void a_changed_rate_changes_the_wait(void) {
+    uint32_t seed = 13;
+    for (unsigned round = 0; round < 1000; round++) {
+        struct pacer pacer = {0};
+        uint64_t old_rate = 1 + next_random(&seed), new_rate = 1 + next_random(&seed);
+        uint64_t units = 1 + next_random(&seed) % 1000000;
+        pacer_reserve(&pacer, (struct pace){old_rate, 0}, units, start_ns);
+        pacer_change_rate(&pacer, old_rate, new_rate, start_ns);
+        double expected_ns = (double)units * 1e9 / (double)new_rate;
+        CU_ASSERT_DOUBLE_EQUAL((double)pacer_debt_ns(&pacer, start_ns), expected_ns,
+                               2 + (double)old_rate / (double)new_rate);
+        pacer_change_rate(&pacer, old_rate, new_rate, start_ns + (int64_t)expected_ns * 2 + SECOND_NS);
+        CU_ASSERT_EQUAL(pacer_debt_ns(&pacer, start_ns + (int64_t)expected_ns * 2 + SECOND_NS), 0);
+    }
+}
+
+static void no_amount_overflows(void) {
+    struct pacer pacer = {0};
+    for (unsigned i = 0; i < 100; i++) {
+        CU_ASSERT_TRUE(pacer_reserve(&pacer, (struct pace){1, 0}, UINT64_C(1) << 32, start_ns) >= start_ns);
+    }
+    pacer_change_rate(&pacer, UINT64_MAX, 1, start_ns);
+    CU_ASSERT_TRUE(pacer_debt_ns(&pacer, start_ns) > 0);
+}
+
 struct share {
     struct pacer *pacer;
     uint64_t units;
@@ -138,6 +164,8 @@ int main(void) {
     CU_ADD_TEST(suite, idle_time_saves_up_one_burst_at_most);
     CU_ADD_TEST(suite, giving_back_undoes_a_reservation);
     CU_ADD_TEST(suite, patience_takes_all_or_nothing);
+    CU_ADD_TEST(suite, a_changed_rate_changes_the_wait);
+    CU_ADD_TEST(suite, no_amount_overflows);
     CU_ADD_TEST(suite, eight_threads_share_one_rate);
     CU_basic_run_tests();
     unsigned failures = CU_get_number_of_failures();
