@@ -64,7 +64,7 @@ static void read_text(struct reading *reading) {
 }
 
 static bool read_statuses(struct reading *reading, struct log_item *item, const char *from) {
-    int statuses[STATUSES_MAX];
+    int statuses[STATUSES_MAX] = {0};
     size_t count = 0;
     while (*reading->next >= '0' && *reading->next <= '9') {
         size_t digits = strspn(reading->next, "0123456789");

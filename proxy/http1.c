@@ -2,6 +2,7 @@
  * http1_operations; worker's thread. Nothing here runs the exchange except http1_run(), which goes through client.c. */
 #include "proxy/http1.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "proxy/client_work.h"
@@ -292,7 +293,8 @@ static enum http1_head wait_for_head(struct http1_session *session) {
     if (session->scan.lines > 0 && !session->line_checked) {
         session->line_checked = true;
         struct span head = buffer_content(&stream->in);
-        const char *feed = memchr(head.ptr, '\n', head.len);
+        const char *feed = head.ptr != NULL ? memchr(head.ptr, '\n', head.len) : NULL;
+        assert(feed != NULL); /* the scan has seen a line */
         size_t length = (size_t)(feed - head.ptr);
         length -= length > 0 && head.ptr[length - 1] == '\r' ? 1 : 0;
         if (!http_check_request_line((struct span){head.ptr, length}, &problem)) {

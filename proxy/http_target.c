@@ -50,6 +50,9 @@ static bool is_port(struct span text) {
 /* reg-name of RFC 3986, 3.2.2, of which a browser sends letters, digits, '-', '.' and '_'; sub-delims and escapes are
  * left out, as Apache's strict check does. */
 static bool is_name(struct span text) {
+    if (text.ptr == NULL) {
+        return false;
+    }
     for (size_t i = 0; i < text.len; i++) {
         char byte = text.ptr[i];
         bool dot_first = byte == '.' && (i == 0 || text.ptr[i - 1] == '.');

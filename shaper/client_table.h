@@ -12,9 +12,7 @@
 #include <stdint.h>
 
 #include "config/ipaddr.h"
-#include "shaper/in_flight.h"
-#include "shaper/lane.h"
-#include "shaper/pacer.h"
+#include "shaper/scope.h"
 #include "shaper/siphash.h"
 
 struct client_key {
@@ -23,9 +21,7 @@ struct client_key {
 };
 
 struct client_record {
-    struct lane lane;                /* bytes to the client */
-    struct pacer requests;           /* request rate */
-    struct in_flight in_flight;      /* requests being served */
+    struct scope scope;
     atomic_uint_fast64_t used_bytes; /* in the epoch of the host's quota */
     atomic_uint_fast64_t epoch;
 

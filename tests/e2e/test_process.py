@@ -1,5 +1,5 @@
 """The process: start, signals, reload, the pid file, the service manager, privileges, Unix listeners, -d."""
-# ctest: tsan valgrind
+# ctest: tsan
 import os
 import pwd
 import re

@@ -1,0 +1,152 @@
+/* The shaper's one door: how much anybody may have, and when.
+ *
+ * For each request: shaper_admit() decides; while a body moves: shaper_reserve(), then shaper_charge() for what was
+ * written (or shaper_return() when it was not); at the end: shaper_release(). No socket, no HTTP, no clock: times are
+ * parameters, so that a month of traffic can be tried in a millisecond.
+ *
+ * Hosts, users, classes and clients are kept by name and address and survive reloads; a binding is one configuration
+ * tied to them. Admitting, reserving, charging and releasing may be done by all workers at once; a ticket belongs to
+ * one of them. Speeds, rates and their meaning: spec of the CBand* directives, docs in config/limits.h. */
+#ifndef WEIR_SHAPER_SHAPER_H
+#define WEIR_SHAPER_SHAPER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "config/config.h"
+#include "config/ipaddr.h"
+#include "config/span.h"
+#include "shaper/client_table.h"
+#include "shaper/siphash.h"
+
+struct shaper;
+struct shaper_binding;
+
+struct shaper_settings {
+    struct client_table_limits clients;
+    struct siphash_key hash_key; /* random */
+};
+
+struct shaper *shaper_new(const struct shaper_settings *settings);
+/* All bindings must have been given up and all tickets released. Nulls the pointer; NULL is harmless. */
+void shaper_free(struct shaper **shaper);
+
+/* How many clients are known, were forgotten for room, or found none. Any thread. */
+struct client_table_counts shaper_client_counts(const struct shaper *shaper);
+
+/* Ties a configuration to the records of its hosts, users and classes; its limits hold from now on. The binding keeps
+ * a reference to the configuration. Housekeeping thread; the caller owns the one reference. */
+struct shaper_binding *shaper_apply(struct shaper *shaper, struct config *config);
+struct shaper_binding *shaper_binding_ref(struct shaper_binding *binding); /* any thread */
+void shaper_binding_unref(struct shaper_binding **binding);                /* any thread; nulls the pointer */
+
+/* ---- one request ---- */
+
+struct shaper_time {
+    int64_t mono_ns; /* monotonic */
+    int64_t wall_s;  /* since the epoch */
+};
+
+struct shaper_request {
+    size_t host; /* index in config->hosts */
+    struct ip_address client;
+    struct span path; /* without the query, as the exceeded page is compared with */
+};
+
+/* The things that a request is counted under, in the order in which they are asked. */
+enum shaper_scope {
+    SHAPER_HOST,
+    SHAPER_HOST_CLASS, /* the client's class within the host */
+    SHAPER_USER,
+    SHAPER_USER_CLASS,
+    SHAPER_CLIENT, /* the client's address within the host */
+    SHAPER_SCOPES
+};
+
+enum shaper_reason {
+#define REASON(name, text, meaning) SHAPER_REASON_##name,
+#include "shaper/reasons.def"
+#undef REASON
+    SHAPER_REASONS
+};
+const char *shaper_reason_text(enum shaper_reason reason);
+const char *shaper_reason_meaning(enum shaper_reason reason);
+
+enum shaper_outcome {
+    SHAPER_PASS,
+    SHAPER_DELAY,    /* serve it after delay_ns; it is admitted already */
+    SHAPER_REDIRECT, /* 302 to url, Cache-Control: no-store */
+    SHAPER_REFUSE,   /* answer with status */
+};
+
+struct shaper_decision {
+    enum shaper_outcome outcome;
+    enum shaper_reason reason; /* of the outcome; of `slowed` when the request passes */
+    int64_t delay_ns;
+    int64_t retry_after_s; /* REDIRECT, REFUSE; 0: no such field */
+    unsigned status;       /* REFUSE */
+    const char *url;       /* REDIRECT: lives as long as the binding */
+    bool slowed;           /* a quota is exceeded: it is served at the exceeded speed */
+    bool dry_run;          /* CBandDryRun: count and log the decision, then serve the request at once */
+};
+
+enum shaper_direction { SHAPER_RESPONSE, SHAPER_REQUEST_BODY, SHAPER_DIRECTIONS };
+
+/* A request under way, for one worker. Zeroed: none. Members are the shaper's own. */
+struct shaper_ticket {
+    struct shaper *shaper;
+    struct traffic_record *host, *user;
+    struct traffic_class *host_class, *user_class;
+    struct client_record *client;
+    struct scope *scopes[SHAPER_SCOPES]; /* of the five above; NULL: none */
+    uint64_t generation;                 /* of the binding that the speeds below come from */
+    struct shaper_cap {
+        uint64_t bits_per_s, exceeded_bits_per_s; /* 0: no cap; the second while the scope's quota is exceeded */
+    } caps[SHAPER_SCOPES];
+    uint64_t upload_bits_per_s;
+    struct shaper_hold { /* the one reservation of a direction */
+        struct lane *lanes[SHAPER_SCOPES];
+        uint64_t bits_per_s[SHAPER_SCOPES]; /* that it was made at */
+        size_t lane_count;
+        uint64_t bytes; /* 0: none */
+        int64_t at_ns;
+    } holds[SHAPER_DIRECTIONS];
+    struct ip_address address; /* masked */
+    uint64_t first_bytes;      /* still to go out at once */
+    unsigned counted_in;       /* bits of enum shaper_scope */
+    bool has_begun;            /* the response */
+    bool follows_quota;        /* a speed changes when a quota is exceeded */
+    bool dry_run;
+};
+
+/* Decides about a request, in this order: counts of requests being served, request rates, quotas of the host (total,
+ * class, client) and of the user (total, class). A request that is to be served (PASS, DELAY, and every one in a dry
+ * run) has a ticket afterwards, which must be released; else the ticket is zeroed, and nothing is taken or counted. */
+void shaper_admit(struct shaper_binding *binding, const struct shaper_request *request, struct shaper_time now,
+                  struct shaper_ticket *ticket, struct shaper_decision *decision);
+
+struct shaper_grant {
+    uint64_t bytes; /* that may be moved, 1 to `wanted_bytes` */
+    int64_t at_ns;  /* not before this moment; now or earlier: at once */
+    bool is_capped; /* some speed holds: keep little in the socket's send queue */
+};
+
+/* Asks for a turn to write (or, for a request's body, to read) up to wanted_bytes, at least 1. Only who has the bytes
+ * and can move them should ask. There is one turn at a time: asked again before it is used up, the answer is the same,
+ * unless limits have changed. So who waits for longer than 100 ms should ask again every 100 ms, for a changed limit
+ * to hold by then. `current` is the worker's present binding, which may be later than the one that admitted. */
+struct shaper_grant shaper_reserve(struct shaper_ticket *ticket, const struct shaper_binding *current,
+                                   enum shaper_direction direction, uint64_t wanted_bytes, struct shaper_time now);
+
+/* So many bytes were moved, within the turn or, where that could not be helped, beyond it. Those of a response count in
+ * the quotas. */
+void shaper_charge(struct shaper_ticket *ticket, enum shaper_direction direction, uint64_t bytes,
+                   struct shaper_time now);
+
+/* The rest of the turn is not used: the sender has nothing more to send, or cannot. */
+void shaper_return(struct shaper_ticket *ticket, enum shaper_direction direction);
+
+/* The request has ended, or was cancelled. Zeroes the ticket; a zeroed one is harmless. */
+void shaper_release(struct shaper_ticket *ticket, struct shaper_time now);
+
+#endif
