@@ -13,51 +13,70 @@ struct buffer_block {
 };
 
 /* Free blocks kept for the next connection; more than these go back to the system, so that a burst is forgotten. */
-enum { FREE_BLOCKS_MAX = 256 };
+enum { FREE_BLOCKS_MAX = 256, FREE_LARGE_MAX = 64 };
 
 void buffer_pool_init(struct buffer_pool *pool) {
     *pool = (struct buffer_pool){0};
 }
 
-void buffer_pool_free(struct buffer_pool *pool) {
-    while (pool->free_blocks != NULL) {
-        struct buffer_block *block = pool->free_blocks;
-        pool->free_blocks = block->next;
+static void free_list(struct buffer_block *block) {
+    while (block != NULL) {
+        struct buffer_block *next = block->next;
         free(block);
+        block = next;
     }
-    pool->free_count = 0;
 }
 
-void *buffer_pool_lend(struct buffer_pool *pool) {
-    pool->lent_bytes += BUFFER_BLOCK_BYTES;
-    struct buffer_block *block = pool->free_blocks;
+void buffer_pool_free(struct buffer_pool *pool) {
+    free_list(pool->free_blocks);
+    free_list(pool->free_large);
+    buffer_pool_init(pool);
+}
+
+static void *take(struct buffer_block **list, size_t *count, size_t bytes) {
+    struct buffer_block *block = *list;
     if (block == NULL) {
-        return must_malloc(BUFFER_BLOCK_BYTES);
+        return must_malloc(bytes);
     }
-    pool->free_blocks = block->next;
-    pool->free_count--;
+    *list = block->next;
+    (*count)--;
     return block;
 }
 
-void buffer_pool_take_back(struct buffer_pool *pool, void *memory) {
-    pool->lent_bytes -= BUFFER_BLOCK_BYTES;
-    if (pool->free_count >= FREE_BLOCKS_MAX) {
+static void put_back(struct buffer_block **list, size_t *count, size_t most, void *memory) {
+    if (*count >= most) {
         free(memory);
         return;
     }
     struct buffer_block *block = memory;
-    block->next = pool->free_blocks;
-    pool->free_blocks = block;
-    pool->free_count++;
+    block->next = *list;
+    *list = block;
+    (*count)++;
+}
+
+void *buffer_pool_lend(struct buffer_pool *pool) {
+    pool->lent_bytes += BUFFER_BLOCK_BYTES;
+    return take(&pool->free_blocks, &pool->free_count, BUFFER_BLOCK_BYTES);
+}
+
+void buffer_pool_take_back(struct buffer_pool *pool, void *memory) {
+    pool->lent_bytes -= BUFFER_BLOCK_BYTES;
+    put_back(&pool->free_blocks, &pool->free_count, FREE_BLOCKS_MAX, memory);
+}
+
+void buffer_move_to_front(struct buffer *buffer) {
+    if (buffer->start > 0) {
+        memmove(buffer->bytes, buffer->bytes + buffer->start, buffer_length(buffer));
+        buffer->end -= buffer->start;
+        buffer->start = 0;
+    }
 }
 
 void buffer_make_room(struct buffer *buffer, struct buffer_pool *pool) {
     if (buffer->bytes == NULL) {
         *buffer = (struct buffer){.bytes = buffer_pool_lend(pool), .capacity = BUFFER_BLOCK_BYTES};
-    } else if (buffer->end == buffer->capacity && buffer->start > 0) {
-        memmove(buffer->bytes, buffer->bytes + buffer->start, buffer_length(buffer));
-        buffer->end -= buffer->start;
-        buffer->start = 0;
+    } else if (buffer->end == buffer->capacity) {
+        buffer_move_to_front(buffer);
     }
 }
 
@@ -65,7 +84,7 @@ bool buffer_grow(struct buffer *buffer, struct buffer_pool *pool) {
     if (buffer->capacity >= BUFFER_LARGE_BYTES) {
         return false;
     }
-    char *larger = must_malloc(BUFFER_LARGE_BYTES);
+    char *larger = take(&pool->free_large, &pool->free_large_count, BUFFER_LARGE_BYTES);
     size_t length = buffer_length(buffer);
     if (length > 0) {
         memcpy(larger, buffer->bytes + buffer->start, length);
@@ -79,7 +98,7 @@ bool buffer_grow(struct buffer *buffer, struct buffer_pool *pool) {
 void buffer_release(struct buffer *buffer, struct buffer_pool *pool) {
     if (buffer->capacity == BUFFER_LARGE_BYTES) {
         pool->lent_bytes -= BUFFER_LARGE_BYTES;
-        free(buffer->bytes);
+        put_back(&pool->free_large, &pool->free_large_count, FREE_LARGE_MAX, buffer->bytes);
     } else if (buffer->bytes != NULL) {
         buffer_pool_take_back(pool, buffer->bytes);
     }

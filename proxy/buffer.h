@@ -1,6 +1,7 @@
 /* Bounded byte queues in blocks that a worker lends and takes back, so that idle connections hold no memory.
  *
- * One worker. A block is 32 KiB; a head that does not fit grows its buffer to one of 64 KiB, the largest there is. */
+ * One worker. A block is 32 KiB; a head that does not fit grows its buffer to one of 64 KiB, the largest there is, and
+ * a body that will fill it is read into one. */
 #ifndef WEIR_PROXY_BUFFER_H
 #define WEIR_PROXY_BUFFER_H
 
@@ -15,8 +16,8 @@ enum { BUFFER_BLOCK_BYTES = 32 * 1024, BUFFER_LARGE_BYTES = 64 * 1024 };
 struct buffer_block;
 
 struct buffer_pool {
-    struct buffer_block *free_blocks;
-    size_t free_count;
+    struct buffer_block *free_blocks, *free_large;
+    size_t free_count, free_large_count;
     size_t lent_bytes; /* for memory figures */
 };
 
@@ -34,6 +35,8 @@ void buffer_pool_take_back(struct buffer_pool *pool, void *block);
 
 /* Gets a block when there is none and moves the filled part to the front when there is no room behind it. */
 void buffer_make_room(struct buffer *buffer, struct buffer_pool *pool);
+/* Moves the filled part to the front, so that all the room there is lies behind it. */
+void buffer_move_to_front(struct buffer *buffer);
 /* To 64 KiB, keeping the content; false when it has that already. */
 bool buffer_grow(struct buffer *buffer, struct buffer_pool *pool);
 /* Gives the block back; the content is lost. */

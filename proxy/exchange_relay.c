@@ -127,6 +127,15 @@ static bool may_splice(struct exchange *exchange) {
     return exchange->pipe != NULL;
 }
 
+/* What is still to come fills more than a block: fewer and larger reads cost less than the larger buffer. */
+static void choose_buffer(struct exchange *exchange) {
+    const struct body_decoder *body = &exchange->connection->body;
+    struct buffer *in = &exchange->connection->stream.in;
+    if (body->framing == BODY_LENGTH && body->remaining > BUFFER_BLOCK_BYTES && buffer_length(in) == 0) {
+        buffer_grow(in, &exchange->worker->buffers);
+    }
+}
+
 /* The buffer is empty: gets more from the origin, by the pipe or into the buffer. */
 static enum relayed fetch(struct exchange *exchange, struct http_problem *problem) {
     struct origin_connection *connection = exchange->connection;
@@ -139,8 +148,10 @@ static enum relayed fetch(struct exchange *exchange, struct http_problem *proble
         return RELAYED_WAIT;
     }
     if (!may_splice(exchange)) {
+        choose_buffer(exchange);
         return stream_fill(stream) == STREAM_BLOCKED ? RELAYED_WAIT : RELAYED_MORE;
     }
+    buffer_release(&stream->in, &exchange->worker->buffers); /* a stalled download must not hold what it does not use */
     size_t moved = 0;
     enum stream_result result = splice_fill(exchange->pipe, stream, connection->body.remaining, &moved);
     if (moved > 0) {

@@ -100,11 +100,23 @@ static struct span last_chunk(struct arena *arena, const struct field_list *trai
 void http_send_last_chunk(struct stream *stream, struct arena *arena, const struct field_list *trailers) {
     static const struct span bare = {"0\r\n\r\n", 5};
     struct span end = trailers != NULL && trailers->count > 0 ? last_chunk(arena, trailers) : bare;
-    buffer_make_room(&stream->out, &stream->worker->buffers);
-    if (buffer_room(&stream->out) < end.len) {
+    struct buffer *out = &stream->out;
+    buffer_make_room(out, &stream->worker->buffers);
+    if (buffer_room(out) < end.len) {
         stream_flush(stream);
-        buffer_make_room(&stream->out, &stream->worker->buffers);
+        buffer_make_room(out, &stream->worker->buffers);
     }
-    /* Trailers are optional, a body's end is not: put_chunk() has kept room for it. */
-    stream_put(stream, buffer_room(&stream->out) < end.len ? bare : end);
+    if (buffer_room(out) < end.len && !buffer_grow(out, &stream->worker->buffers)) {
+        buffer_move_to_front(out);
+    }
+    /* Trailers are optional, a body's end is not. put_chunk() has kept room for it; a head queued behind others fills
+     * the buffer to its last byte at times. */
+    if (buffer_room(out) < end.len) {
+        end = bare;
+    }
+    if (buffer_room(out) < end.len) {
+        stream->unwritable = true;
+        return;
+    }
+    stream_put(stream, end);
 }

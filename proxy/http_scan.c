@@ -86,9 +86,18 @@ static bool check_line(const struct head_scan *scan, bool has_return, size_t byt
     return true;
 }
 
+/* Refused as soon as it shows: a client that waits for the answer to such a head need not wait for the time-out. */
+static bool check_line_start(struct span line, struct http_problem *problem) {
+    return line.len < 2 || line.ptr[0] != '\r' || line.ptr[1] == '\n' ||
+           refuse(problem, 400, "a bare carriage return stands where the head should end");
+}
+
 enum head_scan_result http_scan_head(struct head_scan *scan, struct span bytes, const struct http_limits *limits,
                                      size_t *length, struct http_problem *problem) {
     while (scan->scanned < bytes.len) {
+        if (!check_line_start(span_skip(bytes, scan->line_start), problem)) {
+            return HEAD_REFUSED;
+        }
         const char *from = bytes.ptr + scan->scanned;
         const char *feed = memchr(from, '\n', bytes.len - scan->scanned);
         if (feed == NULL) {
@@ -101,10 +110,6 @@ enum head_scan_result http_scan_head(struct head_scan *scan, struct span bytes, 
         if (!check_line(scan, has_return, line_bytes, limits, problem)) {
             return HEAD_REFUSED;
         }
-        if (line_bytes > 0 && bytes.ptr[scan->line_start] == '\r') {
-            refuse(problem, 400, "a bare carriage return stands where the head should end");
-            return HEAD_REFUSED;
-        }
         scan->scanned = scan->line_start = end + 1;
         scan->lines++;
         if (line_bytes == 0) {
@@ -113,10 +118,6 @@ enum head_scan_result http_scan_head(struct head_scan *scan, struct span bytes, 
         }
     }
     if (scan->line_start < bytes.len) {
-        if (bytes.ptr[scan->line_start] == '\r' && bytes.len - scan->line_start > 1) {
-            refuse(problem, 400, "a bare carriage return stands where the head should end");
-            return HEAD_REFUSED;
-        }
         size_t unfinished = bytes.len - scan->line_start;
         unfinished -= bytes.ptr[bytes.len - 1] == '\r' ? 1 : 0;
         if (!check_line_length(scan, unfinished, limits, problem)) {

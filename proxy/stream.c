@@ -97,8 +97,8 @@ bool stream_lead(struct stream *stream, struct span head) {
         return true;
     }
     buffer_make_room(&stream->out, &stream->worker->buffers);
-    if (buffer_room(&stream->out) < head.len) {
-        buffer_grow(&stream->out, &stream->worker->buffers);
+    if (buffer_room(&stream->out) < head.len && !buffer_grow(&stream->out, &stream->worker->buffers)) {
+        buffer_move_to_front(&stream->out);
     }
     if (buffer_room(&stream->out) < head.len) {
         stream->unwritable = true; /* more than 64 KiB that the peer does not take */

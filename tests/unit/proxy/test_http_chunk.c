@@ -77,7 +77,7 @@ static void settle(void) {
 }
 
 static void flush_all(void) {
-    while (!stream_flush(&stream)) {
+    while (!stream_flush(&stream) && !stream.unwritable) {
         receive(5000);
         settle();
     }

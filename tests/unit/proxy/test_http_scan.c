@@ -48,6 +48,12 @@ static const struct scan_case cases[] = {
     {BYTES(GET "X: a\rb\r\n\r\n"), {0}, 0, 26},
     {BYTES(GET "X: a\r\r\n\r\n"), {0}, 0, 25},
     {BYTES(GET "X: a\r\r\r\r"), {0}, 0, NOTHING},
+    /* but one where the empty line should be is refused as soon as it shows */
+    {BYTES(GET HOST "\rX"), {0}, 400, 0},
+    {BYTES(GET HOST "\r\r"), {0}, 400, 0},
+    {BYTES(GET HOST "\r\r\n"), {0}, 400, 0},
+    {BYTES("\rGET / HTTP/1.1\n"), {.line_bytes = 4}, 400, 0},
+    {BYTES(GET "\rlong line\n"), {.field_bytes = 4}, 400, 0},
     /* limits: the line without its end */
     {BYTES(GET HOST "\r\n"), {.line_bytes = 14}, 0, 27},
     {BYTES(GET HOST "\r\n"), {.line_bytes = 13}, 414, 0},
