@@ -117,6 +117,7 @@ static enum step_result final_head(struct exchange *exchange, struct response_he
     }
     exchange->origin_keeps = response->keep_alive;
     body_decoder_start(&connection->body, response->framing, response->content_length, &exchange->arena);
+    connection->body.padded_sizes = true;
     bool describes_body = span_equal(exchange->request.method, SPAN_LITERAL("HEAD")) || response->status == 304;
     if (!describes_body || response->framing != BODY_NONE) {
         fields_remove_id(&response->fields, FIELD_CONTENT_LENGTH); /* written anew, as the body is framed */

@@ -57,12 +57,12 @@ static size_t skip_quoted(struct span text, size_t at) {
 
 /* chunk-ext = *( BWS ";" BWS name [ BWS "=" BWS ( token / quoted-string ) ] ), RFC 9112, 7.1.1. Extensions mean nothing
  * to weir and are not passed on; they are read so that nothing hides in them. */
-static bool is_extension_list(struct span text) {
+static bool is_extension_list(struct span text, bool padded) {
     size_t at = 0;
     while (at < text.len) {
         at = skip_blanks(text, at);
         if (at == text.len || text.ptr[at] != ';') {
-            return false;
+            return at == text.len && padded;
         }
         at = skip_blanks(text, at + 1);
         size_t name = at;
@@ -116,7 +116,7 @@ static enum body_status read_size(struct body_decoder *decoder, struct span inpu
             return bad(problem, "a chunk size is too large");
         }
     }
-    if (!is_extension_list(span_skip(line, digits))) {
+    if (!is_extension_list(span_skip(line, digits), decoder->padded_sizes)) {
         return bad(problem, "a chunk size is followed by something that is no extension");
     }
     *used = line.len + 2;

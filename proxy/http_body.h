@@ -24,8 +24,9 @@ enum body_phase { BODY_PHASE_SIZE, BODY_PHASE_DATA, BODY_PHASE_DATA_END, BODY_PH
 struct body_decoder {
     enum body_framing framing;
     enum body_phase phase;
-    uint64_t remaining;         /* bytes of the body, or of the chunk, still to come */
-    uint64_t data_bytes;        /* of the body so far, without framing */
+    uint64_t remaining;  /* bytes of the body, or of the chunk, still to come */
+    uint64_t data_bytes; /* of the body so far, without framing */
+    bool padded_sizes;   /* blanks may follow a chunk size: Apache 1.3 and its kin write it so; from origins only */
     struct field_list trailers; /* after BODY_END of a chunked body */
     struct arena *arena;        /* for the trailers */
 };

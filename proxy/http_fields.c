@@ -15,11 +15,6 @@ struct section { /* what the callbacks fill */
     struct span name, value;
 };
 
-static bool refuse(struct http_problem *problem, int status, const char *text) {
-    *problem = (struct http_problem){status, text};
-    return false;
-}
-
 /* Callbacks may come in pieces; the memory is one run, so a piece just lengthens the span. */
 static void lengthen(struct span *span, const char *at, size_t length) {
     if (span->ptr == NULL) {
@@ -65,21 +60,21 @@ static const llhttp_settings_t callbacks = {
 /* One line without its CRLF. */
 static bool check_field_line(struct span line, struct http_problem *problem) {
     if (line.ptr[0] == ' ' || line.ptr[0] == '\t') {
-        return refuse(problem, 400, "a field is folded over several lines");
+        return http_refuse(problem, 400, "a field is folded over several lines");
     }
     const char *colon = memchr(line.ptr, ':', line.len);
     if (colon == NULL) {
-        return refuse(problem, 400, "a field line has no colon");
+        return http_refuse(problem, 400, "a field line has no colon");
     }
     struct span name = {line.ptr, (size_t)(colon - line.ptr)};
     if (!http_is_token(name)) {
         char before = name.len > 0 ? name.ptr[name.len - 1] : '\0';
-        return refuse(problem, 400,
-                      before == ' ' || before == '\t' ? "white space before the colon of a field"
-                                                      : "a field name is no token");
+        return http_refuse(problem, 400,
+                           before == ' ' || before == '\t' ? "white space before the colon of a field"
+                                                           : "a field name is no token");
     }
     return http_is_field_text(span_skip(line, name.len + 1)) ||
-           refuse(problem, 400, "a control character stands in a field");
+           http_refuse(problem, 400, "a control character stands in a field");
 }
 
 /* *padded: white space stands at the end of a line, which is allowed, but which llhttp does not take after a length. */
@@ -89,19 +84,19 @@ static bool check_lines(struct span lines, bool *padded, struct http_problem *pr
         const char *feed = memchr(lines.ptr + start, '\n', lines.len - start);
         size_t end = feed != NULL ? (size_t)(feed - lines.ptr) : lines.len;
         if (feed == NULL || end == start || lines.ptr[end - 1] != '\r') {
-            return refuse(problem, 400, "a line ends in a bare line feed");
+            return http_refuse(problem, 400, "a line ends in a bare line feed");
         }
         struct span line = {lines.ptr + start, end - 1 - start};
         start = end + 1;
         if (line.len == 0) {
-            return start == lines.len || refuse(problem, 400, "an empty line stands between fields");
+            return start == lines.len || http_refuse(problem, 400, "an empty line stands between fields");
         }
         if (!check_field_line(line, problem)) {
             return false;
         }
         *padded |= line.ptr[line.len - 1] == ' ' || line.ptr[line.len - 1] == '\t';
     }
-    return refuse(problem, 400, "the fields have no end");
+    return http_refuse(problem, 400, "the fields have no end");
 }
 
 /* Checked lines only: each has a colon and ends in CRLF. */
@@ -161,12 +156,12 @@ bool http_parse_fields(struct span lines, struct field_list *list, struct arena 
     parser.data = &section;
     llhttp_errno_t result = llhttp_execute(&parser, lines.ptr, lines.len);
     if (result == HPE_INVALID_TRANSFER_ENCODING || result == HPE_UNEXPECTED_CONTENT_LENGTH) {
-        return refuse(problem, 400, "the fields contradict each other about the body's length");
+        return http_refuse(problem, 400, "the fields contradict each other about the body's length");
     }
     if (result == HPE_INVALID_CONTENT_LENGTH) {
-        return refuse(problem, 400, "Content-Length is no number");
+        return http_refuse(problem, 400, "Content-Length is no number");
     }
-    return result == HPE_PAUSED || refuse(problem, 400, "a field cannot be understood");
+    return result == HPE_PAUSED || http_refuse(problem, 400, "a field cannot be understood");
 }
 
 /* RFC 9112, 6.1: the codings of all Transfer-Encoding fields are one list; chunked must be its last and only once. */
@@ -185,26 +180,26 @@ static bool transfer_coding(const struct field_list *list, struct http_problem *
         }
     }
     if (count == 0 || !span_equal_nocase(last, SPAN_LITERAL("chunked")) || chunked_count != 1) {
-        return refuse(problem, 400, "the last transfer coding is not chunked");
+        return http_refuse(problem, 400, "the last transfer coding is not chunked");
     }
-    return count == 1 || refuse(problem, 501, "a transfer coding other than chunked");
+    return count == 1 || http_refuse(problem, 501, "a transfer coding other than chunked");
 }
 
 static bool content_length(const struct field_list *list, uint64_t *length, struct http_problem *problem) {
     if (fields_count_id(list, FIELD_CONTENT_LENGTH) != 1) {
-        return refuse(problem, 400, "there are several Content-Length fields");
+        return http_refuse(problem, 400, "there are several Content-Length fields");
     }
     struct span digits = fields_find_id(list, FIELD_CONTENT_LENGTH)->value;
     uint64_t value = 0;
     for (size_t i = 0; i < digits.len; i++) {
         unsigned digit = (unsigned)(unsigned char)digits.ptr[i] - '0';
         if (digit > 9 || value > ((uint64_t)INT64_MAX - digit) / 10) {
-            return refuse(problem, 400, "Content-Length is no number");
+            return http_refuse(problem, 400, "Content-Length is no number");
         }
         value = value * 10 + digit;
     }
     *length = value;
-    return digits.len > 0 || refuse(problem, 400, "Content-Length is no number");
+    return digits.len > 0 || http_refuse(problem, 400, "Content-Length is no number");
 }
 
 bool http_body_framing(const struct field_list *list, uint8_t minor_version, enum body_framing *framing,
@@ -214,11 +209,11 @@ bool http_body_framing(const struct field_list *list, uint8_t minor_version, enu
     *length = 0;
     *framing = BODY_NONE;
     if (has_length && has_coding) {
-        return refuse(problem, 400, "both Content-Length and Transfer-Encoding are there");
+        return http_refuse(problem, 400, "both Content-Length and Transfer-Encoding are there");
     }
     if (has_coding) {
         *framing = BODY_CHUNKED;
-        return minor_version == 0 ? refuse(problem, 400, "Transfer-Encoding in an HTTP/1.0 message")
+        return minor_version == 0 ? http_refuse(problem, 400, "Transfer-Encoding in an HTTP/1.0 message")
                                   : transfer_coding(list, problem);
     }
     if (has_length) {

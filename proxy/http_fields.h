@@ -24,6 +24,12 @@ struct http_problem {
     const char *text; /* static: "white space before the colon of a field" */
 };
 
+/* Says why and returns false, as every parser here does when it refuses. */
+static inline bool http_refuse(struct http_problem *problem, int status, const char *text) {
+    *problem = (struct http_problem){status, text};
+    return false;
+}
+
 enum head_scan_result {
     HEAD_INCOMPLETE, /* more bytes are needed */
     HEAD_COMPLETE,

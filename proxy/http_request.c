@@ -2,11 +2,6 @@
  * what the fields mean together. Called by http1.c; pure. Everything in the result points into the arena. */
 #include "proxy/http_head.h"
 
-static bool refuse(struct http_problem *problem, int status, const char *text) {
-    *problem = (struct http_problem){status, text};
-    return false;
-}
-
 /* A copy in which every line ends in CRLF: with HttpProtocolOptions Unsafe a bare LF gets the CR it lacks before
  * anything else looks at the head, so that no other rule is loosened. */
 static struct span copy_head(struct span bytes, bool bare_line_feed, struct arena *arena) {
@@ -28,10 +23,10 @@ static struct span copy_head(struct span bytes, bool bare_line_feed, struct aren
 static bool parse_version(struct span text, uint8_t *minor_version, struct http_problem *problem) {
     if (text.len != 8 || memcmp(text.ptr, "HTTP/", 5) != 0 || text.ptr[5] < '0' || text.ptr[5] > '9' ||
         text.ptr[6] != '.' || text.ptr[7] < '0' || text.ptr[7] > '9') {
-        return refuse(problem, 400, "the request line does not end in an HTTP version");
+        return http_refuse(problem, 400, "the request line does not end in an HTTP version");
     }
     if (text.ptr[5] != '1') {
-        return refuse(problem, 505, "an HTTP version other than 1.x");
+        return http_refuse(problem, 505, "an HTTP version other than 1.x");
     }
     *minor_version = text.ptr[7] == '0' ? 0 : 1;
     return true;
@@ -42,22 +37,22 @@ static bool parse_request_line(struct span line, struct request_head *request, s
     request->method = (struct span){line.ptr, first != NULL ? (size_t)(first - line.ptr) : line.len};
     if (!http_is_token(request->method)) {
         request->method = SPAN_NONE;
-        return refuse(problem, 400, "the method is no token");
+        return http_refuse(problem, 400, "the method is no token");
     }
     if (span_equal(request->method, SPAN_LITERAL("PRI"))) {
-        return refuse(problem, 400, "HTTP/2 is not spoken here");
+        return http_refuse(problem, 400, "HTTP/2 is not spoken here");
     }
     struct span rest = span_skip(line, request->method.len + 1);
     const char *second = first != NULL ? memchr(rest.ptr, ' ', rest.len) : NULL;
     if (second == NULL) {
-        return refuse(problem, 400, "the request line has not three words");
+        return http_refuse(problem, 400, "the request line has not three words");
     }
     request->target = (struct span){rest.ptr, (size_t)(second - rest.ptr)};
     if (!parse_version(span_skip(rest, request->target.len + 1), &request->minor_version, problem)) {
         return false;
     }
     return !span_equal(request->method, SPAN_LITERAL("CONNECT")) ||
-           refuse(problem, 405, "CONNECT is not for a reverse proxy");
+           http_refuse(problem, 405, "CONNECT is not for a reverse proxy");
 }
 
 bool http_check_request_line(struct span line, struct http_problem *problem) {
@@ -79,7 +74,7 @@ static bool parse_absolute(struct span target, struct request_head *request, str
     } else if (target.len > 8 && strncasecmp(target.ptr, "https://", 8) == 0) {
         scheme = 8;
     } else {
-        return refuse(problem, 400, "the target is neither a path nor an http URL");
+        return http_refuse(problem, 400, "the target is neither a path nor an http URL");
     }
     struct span rest = span_skip(target, scheme);
     size_t length = 0;
@@ -89,7 +84,7 @@ static bool parse_absolute(struct span target, struct request_head *request, str
     request->host = (struct span){rest.ptr, length};
     if (!http_is_host(request->host)) {
         request->host = SPAN_NONE;
-        return refuse(problem, 400, "the target's host is no host");
+        return http_refuse(problem, 400, "the target's host is no host");
     }
     split_query(span_skip(rest, length), request);
     if (request->path.len == 0) {
@@ -102,7 +97,7 @@ static bool parse_absolute(struct span target, struct request_head *request, str
 static bool parse_target(struct request_head *request, struct http_problem *problem) {
     struct span target = request->target;
     if (target.len == 0 || !http_is_path_and_query(target)) {
-        return refuse(problem, 400, "a byte stands in the target that must be escaped there");
+        return http_refuse(problem, 400, "a byte stands in the target that must be escaped there");
     }
     if (target.ptr[0] == '/') {
         split_query(target, request);
@@ -111,7 +106,7 @@ static bool parse_target(struct request_head *request, struct http_problem *prob
     if (span_equal(target, SPAN_LITERAL("*"))) {
         request->path = target;
         return span_equal(request->method, SPAN_LITERAL("OPTIONS")) ||
-               refuse(problem, 400, "the target * is for OPTIONS alone");
+               http_refuse(problem, 400, "the target * is for OPTIONS alone");
     }
     return parse_absolute(target, request, problem);
 }
@@ -119,14 +114,14 @@ static bool parse_target(struct request_head *request, struct http_problem *prob
 static bool check_host(struct request_head *request, struct http_problem *problem) {
     size_t count = fields_count_id(&request->fields, FIELD_HOST);
     if (count > 1) {
-        return refuse(problem, 400, "there are several Host fields");
+        return http_refuse(problem, 400, "there are several Host fields");
     }
     if (count == 0) {
-        return request->minor_version == 0 || refuse(problem, 400, "there is no Host field");
+        return request->minor_version == 0 || http_refuse(problem, 400, "there is no Host field");
     }
     struct field *host = fields_find_id(&request->fields, FIELD_HOST);
     if (!http_is_host(host->value)) {
-        return refuse(problem, 400, "Host is no host");
+        return http_refuse(problem, 400, "Host is no host");
     }
     if (request->host.ptr == NULL) {
         request->host = host->value;
@@ -143,7 +138,7 @@ static bool check_expect(struct request_head *request, struct http_problem *prob
     }
     if (!span_equal_nocase(expect->value, SPAN_LITERAL("100-continue")) ||
         fields_count_id(&request->fields, FIELD_EXPECT) != 1) {
-        return refuse(problem, 417, "Expect asks for something other than 100-continue");
+        return http_refuse(problem, 417, "Expect asks for something other than 100-continue");
     }
     request->expect_continue = request->framing != BODY_NONE;
     return true;

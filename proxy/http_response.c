@@ -3,8 +3,7 @@
 #include "proxy/http_head.h"
 
 static bool refuse(struct http_problem *problem, const char *text) {
-    *problem = (struct http_problem){502, text};
-    return false;
+    return http_refuse(problem, 502, text);
 }
 
 /* "HTTP/1.1 200 OK"; the space before an empty reason is often left out, and that is taken. */

@@ -55,20 +55,15 @@ bool http_is_field_text(struct span text) {
     return true;
 }
 
-static bool refuse(struct http_problem *problem, int status, const char *text) {
-    *problem = (struct http_problem){status, text};
-    return false;
-}
-
 /* Is the line, finished or not, within the limits? bytes counts what there is of it, without its end. */
 static bool check_line_length(const struct head_scan *scan, size_t bytes, const struct http_limits *limits,
                               struct http_problem *problem) {
     if (scan->lines == 0) {
         return limits->line_bytes == 0 || bytes <= limits->line_bytes ||
-               refuse(problem, 414, "the request line is longer than LimitRequestLine");
+               http_refuse(problem, 414, "the request line is longer than LimitRequestLine");
     }
     return limits->field_bytes == 0 || bytes <= limits->field_bytes ||
-           refuse(problem, 431, "a field is longer than LimitRequestFieldSize");
+           http_refuse(problem, 431, "a field is longer than LimitRequestFieldSize");
 }
 
 static bool check_line(const struct head_scan *scan, bool has_return, size_t bytes, const struct http_limits *limits,
@@ -78,10 +73,10 @@ static bool check_line(const struct head_scan *scan, bool has_return, size_t byt
         return false;
     }
     if (!has_return && !limits->bare_line_feed) {
-        return refuse(problem, 400, "a line ends in a bare line feed");
+        return http_refuse(problem, 400, "a line ends in a bare line feed");
     }
     if (scan->lines > 0 && bytes > 0 && limits->field_count > 0 && scan->lines > limits->field_count) {
-        return refuse(problem, 431, "more fields than LimitRequestFields");
+        return http_refuse(problem, 431, "more fields than LimitRequestFields");
     }
     return true;
 }
@@ -89,7 +84,7 @@ static bool check_line(const struct head_scan *scan, bool has_return, size_t byt
 /* Refused as soon as it shows: a client that waits for the answer to such a head need not wait for the time-out. */
 static bool check_line_start(struct span line, struct http_problem *problem) {
     return line.len < 2 || line.ptr[0] != '\r' || line.ptr[1] == '\n' ||
-           refuse(problem, 400, "a bare carriage return stands where the head should end");
+           http_refuse(problem, 400, "a bare carriage return stands where the head should end");
 }
 
 enum head_scan_result http_scan_head(struct head_scan *scan, struct span bytes, const struct http_limits *limits,

@@ -199,3 +199,9 @@ def test_what_the_origin_got_is_all_that_the_client_sent(weir, origin):
     assert answer.body.endswith(b"\r\n\r\nhello")
     fields = request_fields(server.requests[0])
     assert sorted(fields) == [("Content-Length", "5"), ("Content-Type", "text/plain"), ("Host", "localhost"), ("X-A", "b")]
+
+
+def test_chunk_sizes_padded_with_blanks(weir, origin):
+    """Apache 1.3 writes them so; a client may not."""
+    server = origin(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5   \r\nhello\r\n0  \r\n\r\n")
+    assert weir(f"ProxyPass / {server.url}").get("/").body == b"hello"
