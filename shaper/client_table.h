@@ -12,8 +12,8 @@
 #include <stdint.h>
 
 #include "config/ipaddr.h"
-#include "shaper/scope.h"
 #include "shaper/siphash.h"
+#include "shaper/traffic_scope.h"
 
 struct client_key {
     struct ip_address address; /* masked: IPv6 by CBandIPv6Prefix */
@@ -21,7 +21,7 @@ struct client_key {
 };
 
 struct client_record {
-    struct scope scope;
+    struct traffic_scope scope;
     atomic_uint_fast64_t used_bytes; /* in the epoch of the host's quota */
     atomic_uint_fast64_t epoch;
 

@@ -14,6 +14,7 @@ static void use_rate(struct lane *lane, uint64_t bits_per_s, int64_t now_ns) {
     uint64_t before = atomic_load_explicit(&lane->bits_per_s, memory_order_relaxed);
     if (before != bits_per_s && atomic_compare_exchange_strong_explicit(&lane->bits_per_s, &before, bits_per_s,
                                                                         memory_order_relaxed, memory_order_relaxed)) {
+        atomic_store_explicit(&lane->rate_since_ns, now_ns, memory_order_relaxed);
         if (before != 0) {
             pacer_change_rate(&lane->pacer, before, bits_per_s, now_ns);
         }
@@ -29,15 +30,28 @@ uint64_t lane_quantum_bytes(const struct lane *lane, uint64_t bits_per_s) {
     return quantum > LANE_QUANTUM_MIN_BYTES ? quantum : LANE_QUANTUM_MIN_BYTES;
 }
 
-int64_t lane_debt_ns(struct lane *lane, uint64_t bits_per_s, int64_t now_ns) {
+int64_t lane_excess_debt_ns(struct lane *lane, uint64_t bits_per_s, int64_t now_ns) {
     use_rate(lane, bits_per_s, now_ns);
-    return pacer_debt_ns(&lane->pacer, now_ns);
+    double turns_bytes = (double)atomic_load_explicit(&lane->holders, memory_order_relaxed) * LANE_QUANTUM_MIN_BYTES;
+    double turns_ns = turns_bytes * BITS_PER_BYTE / (double)bits_per_s * 1e9;
+    double excess_ns = (double)pacer_debt_ns(&lane->pacer, now_ns) - turns_ns;
+    return excess_ns > 0 ? (int64_t)excess_ns : 0;
 }
 
 int64_t lane_reserve(struct lane *lane, uint64_t bits_per_s, uint64_t bytes, int64_t now_ns) {
     use_rate(lane, bits_per_s, now_ns);
     atomic_fetch_add_explicit(&lane->holders, 1, memory_order_relaxed);
     return pacer_reserve(&lane->pacer, pace_of(bits_per_s), bytes * BITS_PER_BYTE, now_ns);
+}
+
+int64_t lane_move(struct lane *lane, uint64_t old_bits_per_s, uint64_t bits_per_s, int64_t at_ns, int64_t now_ns) {
+    use_rate(lane, bits_per_s, now_ns);
+    int64_t since_ns = atomic_load_explicit(&lane->rate_since_ns, memory_order_relaxed);
+    if (old_bits_per_s == bits_per_s || at_ns <= since_ns) {
+        return at_ns;
+    }
+    double wait_ns = (double)(at_ns - since_ns) * (double)old_bits_per_s / (double)bits_per_s;
+    return wait_ns < 1e18 ? since_ns + (int64_t)wait_ns : INT64_MAX;
 }
 
 void lane_settle(struct lane *lane, uint64_t unsent_bytes) {

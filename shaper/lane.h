@@ -17,18 +17,24 @@ enum { LANE_QUANTUM_MIN_BYTES = 2896, LANE_QUANTUM_MAX_BYTES = 65536 };
 struct lane {
     struct pacer pacer;
     atomic_uint_fast64_t bits_per_s; /* as last asked; what is owed is rescaled when it changes; 0: never asked */
-    atomic_uint holders;             /* connections with a reservation */
+    atomic_int_fast64_t rate_since_ns;
+    atomic_uint holders; /* connections with a reservation */
 };
 
 /* For one connection more than those that hold a reservation. */
 uint64_t lane_quantum_bytes(const struct lane *lane, uint64_t bits_per_s);
 
-/* How long a reservation made now would wait at least. Changes nothing but the rate. */
-int64_t lane_debt_ns(struct lane *lane, uint64_t bits_per_s, int64_t now_ns);
+/* How long a reservation made now would wait, beyond the turns of those who hold one: a debt of bytes that went out at
+ * once. Changes nothing but the rate. */
+int64_t lane_excess_debt_ns(struct lane *lane, uint64_t bits_per_s, int64_t now_ns);
 
 /* Takes bytes for one connection, which is a holder from now on. Returns when they may go; now_ns or earlier: at once.
  * bits_per_s at least 1; at most LANE_QUANTUM_MAX_BYTES. */
 int64_t lane_reserve(struct lane *lane, uint64_t bits_per_s, uint64_t bytes, int64_t now_ns);
+
+/* When a reservation that was made at `old_bits_per_s` for at_ns may go, now that another rate holds: it keeps its
+ * place in the line. */
+int64_t lane_move(struct lane *lane, uint64_t old_bits_per_s, uint64_t bits_per_s, int64_t at_ns, int64_t now_ns);
 
 /* The holder has sent all but `unsent_bytes` of its reservation, which are given back. */
 void lane_settle(struct lane *lane, uint64_t unsent_bytes);

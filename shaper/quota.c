@@ -245,7 +245,6 @@ void quota_restore(struct quota *quota, const struct quota_state *state, const s
     forget_counts(quota);
     quota->start_s = state->start_s;
     quota->span = (struct period_span){state->begin_s, state->begin_s};
-    quota->rule = quota->next_rule;
     atomic_store_explicit(&quota->used_bytes, state->used_bytes, memory_order_relaxed);
     for (size_t i = 0; i < class_count; i++) {
         struct quota_class *class = find_or_add_class(quota, classes[i].class_id);

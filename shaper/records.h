@@ -12,18 +12,18 @@
 #include "shaper/client_table.h"
 #include "shaper/name_table.h"
 #include "shaper/quota.h"
-#include "shaper/scope.h"
+#include "shaper/traffic_scope.h"
 
 /* A class of clients within one host or user. */
 struct traffic_class {
     struct quota_class usage; /* first: the quota allocates it */
-    struct scope scope;
+    struct traffic_scope scope;
 };
 
 struct traffic_record {
     size_t id; /* counts from 0, hosts and users apart */
     struct quota quota;
-    struct scope scope;
+    struct traffic_scope scope;
     struct lane upload; /* bodies of requests; hosts only */
 };
 

@@ -48,9 +48,9 @@ struct shaper_time {
 };
 
 struct shaper_request {
-    size_t host; /* index in config->hosts */
-    struct ip_address client;
-    struct span path; /* without the query, as the exceeded page is compared with */
+    size_t host;              /* index in config->hosts */
+    struct ip_address client; /* IP_NONE: not known, and not limited by client */
+    struct span path;         /* without the query, as the exceeded page is compared with */
 };
 
 /* The things that a request is counted under, in the order in which they are asked. */
@@ -98,8 +98,8 @@ struct shaper_ticket {
     struct traffic_record *host, *user;
     struct traffic_class *host_class, *user_class;
     struct client_record *client;
-    struct scope *scopes[SHAPER_SCOPES]; /* of the five above; NULL: none */
-    uint64_t generation;                 /* of the binding that the speeds below come from */
+    struct traffic_scope *scopes[SHAPER_SCOPES]; /* of the five above; NULL: none */
+    uint64_t generation;                         /* of the binding that the speeds below come from */
     struct shaper_cap {
         uint64_t bits_per_s, exceeded_bits_per_s; /* 0: no cap; the second while the scope's quota is exceeded */
     } caps[SHAPER_SCOPES];
@@ -107,9 +107,10 @@ struct shaper_ticket {
     struct shaper_hold { /* the one reservation of a direction */
         struct lane *lanes[SHAPER_SCOPES];
         uint64_t bits_per_s[SHAPER_SCOPES]; /* that it was made at */
+        int64_t lane_at_ns[SHAPER_SCOPES];
         size_t lane_count;
         uint64_t bytes; /* 0: none */
-        int64_t at_ns;
+        int64_t at_ns;  /* the latest of them; of first bytes when they were asked for */
     } holds[SHAPER_DIRECTIONS];
     struct ip_address address; /* masked */
     uint64_t first_bytes;      /* still to go out at once */

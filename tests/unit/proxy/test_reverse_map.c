@@ -122,14 +122,14 @@ static void cookies(void) {
     begin();
     CHECK_COOKIE("a=b; Path=/in", "a=b; Path=/in");
     static const struct reverse_map domains[] = {{"backend.local", "shop.example.net"}};
-    static const struct reverse_map paths[] = {{"/in", "/out"}, {"/", "/root/"}};
+    static const struct reverse_map paths[] = {{"/in", "/out"}, {"/", "/top/"}};
     scope.reverse_cookie_domains = domains;
     scope.reverse_cookie_domain_count = 1;
     scope.reverse_cookie_paths = paths;
     scope.reverse_cookie_path_count = 2;
     CHECK_COOKIE("a=b; Path=/in; HttpOnly", "a=b; Path=/out; HttpOnly");
     CHECK_COOKIE("a=b;path=/in/x", "a=b;path=/out/x");
-    CHECK_COOKIE("a=b; Path=/inner", "a=b; Path=/root/inner");
+    CHECK_COOKIE("a=b; Path=/inner", "a=b; Path=/top/inner");
     CHECK_COOKIE("a=b; Domain=.Backend.local; Path = /in ; Secure",
                  "a=b; Domain=shop.example.net; Path =/out ; Secure");
     CHECK_COOKIE("a=b; Domain=other.local", "a=b; Domain=other.local");

@@ -46,6 +46,47 @@ static void as_many_requests_as_allowed_are_served_at_a_time(void) {
     end(shaper, binding);
 }
 
+/* Random comings and goings over two hosts of one user, with a model that counts by hand. */
+static void counts_match_a_model(void) {
+    enum { TICKETS = 40 };
+    struct shaper *shaper = new_shaper();
+    struct shaper_binding *binding =
+        apply(shaper, "Listen 80\n<CBandUser alice>\nCBandUserSpeed 0 0 12\nCBandUserRemoteSpeed 0 0 4\n</CBandUser>\n"
+                      "<VirtualHost *:80>\nServerName a\nCBandUser alice\nCBandSpeed 0 0 9\n</VirtualHost>\n"
+                      "<VirtualHost *:80>\nServerName b\nCBandUser alice\nCBandRemoteSpeed 0 0 2\n</VirtualHost>\n");
+    struct shaper_ticket tickets[TICKETS] = {0};
+    unsigned owners[TICKETS] = {0}, of_host[3] = {0}, of_client[3][8] = {{0}};
+    static const unsigned host_limits[] = {0, 9, 1000}, client_limits[] = {0, 4, 2};
+    uint32_t seed = 41;
+    for (unsigned step = 0; step < 50000; step++) {
+        unsigned i = next_random(&seed) % TICKETS;
+        if (tickets[i].shaper != NULL) {
+            shaper_release(&tickets[i], at_s(step));
+            of_host[owners[i] / 8]--;
+            of_client[owners[i] / 8][owners[i] % 8]--;
+            continue;
+        }
+        unsigned host = 1 + next_random(&seed) % 2, number = next_random(&seed) % 8;
+        enum shaper_reason expected = of_host[host] >= host_limits[host] ? SHAPER_REASON_HOST_CONNECTIONS
+                                      : of_host[1] + of_host[2] >= 12    ? SHAPER_REASON_USER_CONNECTIONS
+                                      : of_client[host][number] >= client_limits[host]
+                                          ? SHAPER_REASON_CLIENT_CONNECTIONS
+                                          : SHAPER_REASON_NONE;
+        struct shaper_decision decision = admit(binding, host, number, step, &tickets[i]);
+        CU_ASSERT_EQUAL(decision.reason, expected);
+        CU_ASSERT_EQUAL(tickets[i].shaper != NULL, expected == SHAPER_REASON_NONE);
+        if (tickets[i].shaper != NULL) {
+            owners[i] = host * 8 + number;
+            of_host[host]++;
+            of_client[host][number]++;
+        }
+    }
+    for (unsigned i = 0; i < TICKETS; i++) {
+        shaper_release(&tickets[i], at_s(50000));
+    }
+    end(shaper, binding);
+}
+
 static void requests_over_the_rate_wait_then_are_refused(void) {
     struct shaper *shaper = new_shaper();
     struct shaper_binding *binding =
@@ -138,6 +179,21 @@ static void the_exceeded_speed_has_its_own_rate_and_count(void) {
     for (unsigned i = 0; i < 3; i++) {
         shaper_release(&tickets[i], at_s(10));
     }
+    end(shaper, binding);
+}
+
+/* With a page and a speed the page has it: a request that is sent there is not counted against the exceeded speed. */
+static void a_redirect_is_judged_by_the_normal_speed(void) {
+    struct shaper *shaper = new_shaper();
+    struct shaper_binding *binding =
+        apply_two_hosts(shaper, "", "", "CBandLimit 1K\nCBandExceededURL /over.html\nCBandExceededSpeed 8 1 1\n");
+    struct shaper_ticket under_way, refused;
+    admit(binding, 1, 1, 0, &under_way);
+    shaper_charge(&under_way, SHAPER_RESPONSE, 1001, at_s(0));
+    for (unsigned i = 0; i < 30; i++) {
+        expect(admit(binding, 1, 1, 0, &refused), SHAPER_REDIRECT, SHAPER_REASON_HOST_QUOTA);
+    }
+    shaper_release(&under_way, at_s(0));
     end(shaper, binding);
 }
 
@@ -253,9 +309,11 @@ static void every_reason_has_a_text_of_its_own(void) {
 int main(void) {
     static const CU_TestInfo tests[] = {TEST(a_host_without_limits_serves_all),
                                         TEST(as_many_requests_as_allowed_are_served_at_a_time),
+                                        TEST(counts_match_a_model),
                                         TEST(requests_over_the_rate_wait_then_are_refused),
                                         TEST(what_comes_of_an_exceeded_quota),
                                         TEST(the_exceeded_speed_has_its_own_rate_and_count),
+                                        TEST(a_redirect_is_judged_by_the_normal_speed),
                                         TEST(a_class_over_its_quota_concerns_that_class_only),
                                         TEST(a_client_over_its_quota_concerns_that_client_only),
                                         TEST(the_host_comes_before_the_user),

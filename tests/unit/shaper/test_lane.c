@@ -29,24 +29,42 @@ static void what_is_settled_counts_once(void) {
     }
     CU_ASSERT_EQUAL(atomic_load(&lane.holders), 0);
     int64_t expected_ns = (int64_t)(sent * 100) - SECOND_NS / 10; /* 10 MB/s, and the burst */
-    CU_ASSERT_DOUBLE_EQUAL((double)lane_debt_ns(&lane, 80000000, start_ns), (double)expected_ns, 3000);
+    CU_ASSERT_DOUBLE_EQUAL((double)lane_excess_debt_ns(&lane, 80000000, start_ns), (double)expected_ns, 3000);
 }
 
 /* What is owed is bytes: at a tenth of the rate it takes ten times as long. */
 static void debts_follow_the_rate(void) {
     struct lane lane = {0};
-    lane_reserve(&lane, 8000, 1000 + 100, start_ns);
-    CU_ASSERT_DOUBLE_EQUAL((double)lane_debt_ns(&lane, 8000, start_ns), 1e9, 1e3);
-    CU_ASSERT_DOUBLE_EQUAL((double)lane_debt_ns(&lane, 800, start_ns), 1e10, 1e4);
-    CU_ASSERT_DOUBLE_EQUAL((double)lane_debt_ns(&lane, 80000, start_ns), 1e8, 1e2);
-    lane_settle(&lane, 1000);
-    CU_ASSERT_DOUBLE_EQUAL((double)lane_debt_ns(&lane, 80000, start_ns), 0, 1e2);
+    lane_owe(&lane, 8000, 1000 + 100, start_ns);
+    CU_ASSERT_DOUBLE_EQUAL((double)lane_excess_debt_ns(&lane, 8000, start_ns), 1e9, 1e3);
+    CU_ASSERT_DOUBLE_EQUAL((double)lane_excess_debt_ns(&lane, 800, start_ns), 1e10, 1e4);
+    CU_ASSERT_DOUBLE_EQUAL((double)lane_excess_debt_ns(&lane, 80000, start_ns), 1e8, 1e2);
+    int64_t at_ns = lane_reserve(&lane, 80000, 1000, start_ns);
+    CU_ASSERT_DOUBLE_EQUAL((double)(at_ns - start_ns), 1e8, 1e2);
+    lane_excess_debt_ns(&lane, 8000, start_ns);
+    lane_settle(&lane, 1000); /* at the rate that holds now */
+    CU_ASSERT_DOUBLE_EQUAL((double)lane_excess_debt_ns(&lane, 8000, start_ns), 1e9, 1e3);
+}
+
+/* Those who wait keep their places: the whole line is stretched or shrunk, whoever looks first, and late. */
+static void a_line_moves_with_the_rate(void) {
+    struct lane lane = {0};
+    int64_t at_ns[20], changed_ns = start_ns + 3000000;
+    for (size_t i = 0; i < 20; i++) {
+        at_ns[i] = lane_reserve(&lane, 8000000, 2000, start_ns);
+    }
+    for (size_t i = 20; i-- > 0;) {
+        int64_t late_ns = changed_ns + (int64_t)(20 - i) * 1000;
+        int64_t moved_ns = lane_move(&lane, 8000000, 800000, at_ns[i], i == 19 ? changed_ns : late_ns);
+        int64_t wait_ns = at_ns[i] > changed_ns ? (at_ns[i] - changed_ns) * 10 : at_ns[i] - changed_ns;
+        CU_ASSERT_DOUBLE_EQUAL((double)(moved_ns - changed_ns), (double)wait_ns, 2);
+    }
 }
 
 static void bytes_without_a_reservation_are_owed(void) {
     struct lane lane = {0};
     lane_owe(&lane, 800000, 100000000, start_ns);
-    CU_ASSERT_DOUBLE_EQUAL((double)lane_debt_ns(&lane, 800000, start_ns), 1e12 - 1e8, 1e6);
+    CU_ASSERT_DOUBLE_EQUAL((double)lane_excess_debt_ns(&lane, 800000, start_ns), 1e12 - 1e8, 1e6);
     lane_owe(&lane, 1, UINT64_C(1) << 40, start_ns); /* the slowest rate, far too much: no overflow */
     CU_ASSERT_TRUE(lane_reserve(&lane, 1, 65536, start_ns) > start_ns);
 }
@@ -80,13 +98,14 @@ static void eight_threads_owe_what_they_sent(void) {
         sent += holders[i].sent;
     }
     CU_ASSERT_EQUAL(atomic_load(&lane.holders), 0);
-    CU_ASSERT_DOUBLE_EQUAL((double)lane_debt_ns(&lane, 8000000, start_ns), (double)sent * 1000 - 1e8, 1e4);
+    CU_ASSERT_DOUBLE_EQUAL((double)lane_excess_debt_ns(&lane, 8000000, start_ns), (double)sent * 1000 - 1e8, 1e4);
 }
 
 int main(void) {
     static const CU_TestInfo tests[] = {TEST(a_quantum_is_ten_milliseconds_for_all_together),
                                         TEST(what_is_settled_counts_once),
                                         TEST(debts_follow_the_rate),
+                                        TEST(a_line_moves_with_the_rate),
                                         TEST(bytes_without_a_reservation_are_owed),
                                         TEST(eight_threads_owe_what_they_sent),
                                         CU_TEST_INFO_NULL};

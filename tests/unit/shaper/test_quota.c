@@ -140,6 +140,10 @@ static void a_clock_that_steps_loses_nothing(void) {
     quota_count(&quota, NULL, 2, later_s - 1); /* a worker whose clock is a second behind: nothing is forgotten twice */
     quota_count(&quota, NULL, 4, later_s);
     CU_ASSERT_EQUAL(used_bytes(&quota), 7);
+    set_limits(&quota, day, 1000, NULL); /* nor when that worker is the first to look after a reload */
+    quota_count(&quota, NULL, 0, later_s - 1);
+    quota_count(&quota, NULL, 0, later_s + 100);
+    CU_ASSERT_EQUAL(used_bytes(&quota), 7);
     quota_count(&quota, NULL, 8, start_s + 5000); /* set back by hours: the count goes on in the first day … */
     CU_ASSERT_EQUAL(used_bytes(&quota), 15);
     quota_count(&quota, NULL, 16, later_s); /* … and the second begins again when it is time */
@@ -213,6 +217,23 @@ static void a_restart_goes_on_where_it_was(void) {
     quota_destroy(&after);
 }
 
+/* A period is configured while weir is down: its first one goes on with what was counted without any. */
+static void a_restart_with_a_new_period_keeps_what_was_used(void) {
+    struct quota before, after;
+    quota_init(&before, sizeof(struct quota_class));
+    quota_init(&after, sizeof(struct quota_class));
+    set_limits(&before, (struct period_rule){PERIOD_NONE, 0, 0}, 1000, NULL);
+    set_limits(&after, (struct period_rule){PERIOD_SECONDS, 100, 0}, 1000, NULL);
+    quota_count(&before, NULL, 1001, 5000);
+    struct quota_state state;
+    quota_snapshot(&before, &state, NULL, 0);
+    quota_restore(&after, &state, NULL, 0);
+    CU_ASSERT_EQUAL(quota_exceeded(&after, NULL, 5099), QUOTA_TOTAL_EXCEEDED);
+    CU_ASSERT_EQUAL(quota_exceeded(&after, NULL, 5100), 0);
+    quota_destroy(&before);
+    quota_destroy(&after);
+}
+
 struct counter {
     struct quota *quota;
     size_t class_id;
@@ -259,11 +280,16 @@ static void eight_threads_begin_one_period(void) {
 
 int main(void) {
     setenv("TZ", "UTC", 1);
-    static const CU_TestInfo tests[] = {
-        TEST(random_traffic_matches_the_model),   TEST(a_month_of_traffic),
-        TEST(the_wait_ends_when_more_is_allowed), TEST(a_client_is_judged_in_the_hosts_period),
-        TEST(a_clock_that_steps_loses_nothing),   TEST(changed_limits_keep_what_was_used),
-        TEST(a_reset_begins_a_new_period),        TEST(a_restart_goes_on_where_it_was),
-        TEST(eight_threads_begin_one_period),     CU_TEST_INFO_NULL};
+    static const CU_TestInfo tests[] = {TEST(random_traffic_matches_the_model),
+                                        TEST(a_month_of_traffic),
+                                        TEST(the_wait_ends_when_more_is_allowed),
+                                        TEST(a_client_is_judged_in_the_hosts_period),
+                                        TEST(a_clock_that_steps_loses_nothing),
+                                        TEST(changed_limits_keep_what_was_used),
+                                        TEST(a_reset_begins_a_new_period),
+                                        TEST(a_restart_goes_on_where_it_was),
+                                        TEST(a_restart_with_a_new_period_keeps_what_was_used),
+                                        TEST(eight_threads_begin_one_period),
+                                        CU_TEST_INFO_NULL};
     return run_suite("quota", tests);
 }

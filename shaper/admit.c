@@ -1,0 +1,210 @@
+/* Deciding about a request. Called by the proxy when a request's head is complete, and at its end; any worker.
+ * Always true: of a request that is not served nothing stays taken: no count, no turn, no pin. */
+#include <string.h>
+
+#include "shaper/binding.h"
+#include "shaper/request_rate.h"
+#include "shaper/shaper.h"
+#include "shaper/ticket.h"
+
+static const unsigned busy_status = 503; /* too many at once, or too fast; over quota it is CBandDefaultExceededCode */
+
+_Static_assert(SHAPER_REASON_CLIENT_CONNECTIONS == SHAPER_REASON_HOST_CONNECTIONS + (int)SHAPER_CLIENT &&
+                   SHAPER_REASON_CLIENT_RATE == SHAPER_REASON_HOST_RATE + (int)SHAPER_CLIENT &&
+                   SHAPER_REASON_CLIENT_QUOTA == SHAPER_REASON_HOST_QUOTA + (int)SHAPER_CLIENT,
+               "reasons.def has the order of enum shaper_scope");
+
+static enum shaper_reason reason_of(enum shaper_reason first, size_t scope) {
+    return (enum shaper_reason)((size_t)first + scope);
+}
+
+const char *shaper_reason_text(enum shaper_reason reason) {
+    static const char *const texts[] = {
+#define REASON(name, text, meaning) text,
+#include "shaper/reasons.def"
+#undef REASON
+    };
+    return texts[reason];
+}
+
+const char *shaper_reason_meaning(enum shaper_reason reason) {
+    static const char *const meanings[] = {
+#define REASON(name, text, meaning) meaning,
+#include "shaper/reasons.def"
+#undef REASON
+    };
+    return meanings[reason];
+}
+
+/* ---- requests being served ---- */
+
+static void leave_counts(struct shaper_ticket *ticket) {
+    for (size_t i = 0; i < SHAPER_SCOPES; i++) {
+        if ((ticket->counted_in & 1u << i) != 0) {
+            in_flight_leave(&ticket->scopes[i]->in_flight);
+        }
+    }
+    ticket->counted_in = 0;
+}
+
+static bool enter_counts(struct shaper_ticket *ticket, const struct speed_limit *speeds,
+                         struct shaper_decision *decision) {
+    for (size_t i = 0; i < SHAPER_SCOPES; i++) {
+        if (ticket->scopes[i] == NULL) {
+            continue;
+        }
+        if (!in_flight_enter(&ticket->scopes[i]->in_flight, speeds[i].connections)) {
+            leave_counts(ticket);
+            decision->outcome = SHAPER_REFUSE;
+            decision->reason = reason_of(SHAPER_REASON_HOST_CONNECTIONS, i);
+            decision->status = busy_status;
+            decision->retry_after_s = 1;
+            return false;
+        }
+        ticket->counted_in |= 1u << i;
+    }
+    return true;
+}
+
+/* ---- request rates ---- */
+
+static void give_turns_back(struct shaper_ticket *ticket, const struct speed_limit *speeds, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        if (ticket->scopes[i] != NULL && speeds[i].requests_per_s > 0) {
+            request_rate_give_back(&ticket->scopes[i]->requests, speeds[i].requests_per_s);
+        }
+    }
+}
+
+/* The request waits for the last of its turns. */
+static bool take_turns(struct shaper_ticket *ticket, const struct speed_limit *speeds, int64_t now_ns,
+                       int64_t max_delay_ns, struct shaper_decision *decision) {
+    for (size_t i = 0; i < SHAPER_SCOPES; i++) {
+        if (ticket->scopes[i] == NULL || speeds[i].requests_per_s == 0) {
+            continue;
+        }
+        struct request_turn turn =
+            request_rate_take(&ticket->scopes[i]->requests, speeds[i].requests_per_s, now_ns, max_delay_ns);
+        if (turn.refused) {
+            give_turns_back(ticket, speeds, i);
+            *decision = (struct shaper_decision){.outcome = SHAPER_REFUSE,
+                                                 .reason = reason_of(SHAPER_REASON_HOST_RATE, i),
+                                                 .status = busy_status,
+                                                 .retry_after_s = turn.retry_after_s};
+            return false;
+        }
+        if (turn.delay_ns > decision->delay_ns) {
+            decision->outcome = SHAPER_DELAY;
+            decision->reason = reason_of(SHAPER_REASON_HOST_RATE, i);
+            decision->delay_ns = turn.delay_ns;
+        }
+    }
+    return true;
+}
+
+/* ---- quotas ---- */
+
+enum { HOST_SCOPES = 1 << SHAPER_HOST | 1 << SHAPER_HOST_CLASS | 1 << SHAPER_CLIENT };
+enum { USER_SCOPES = 1 << SHAPER_USER | 1 << SHAPER_USER_CLASS };
+
+static bool is_served_over_quota(const struct traffic_limits *traffic) {
+    return traffic->exceeded_url == NULL && speed_limit_is_set(&traffic->exceeded_speed);
+}
+
+static void send_elsewhere(struct shaper_decision *decision, const char *url, unsigned status) {
+    decision->outcome = url != NULL ? SHAPER_REDIRECT : SHAPER_REFUSE;
+    decision->url = url;
+    decision->status = url != NULL ? 0 : status;
+    decision->delay_ns = 0;
+}
+
+/* What comes of an exceeded quota of a host or a user: its page, its speed, the server's page, a refusal. */
+static bool within_quota(unsigned exceeded, struct traffic_record *record, const struct traffic_limits *traffic,
+                         const struct server_limits *server, int64_t wall_s, struct shaper_decision *decision) {
+    if (exceeded == 0) {
+        return true;
+    }
+    enum shaper_reason reason = reason_of(SHAPER_REASON_HOST_QUOTA, (size_t)__builtin_ctz(exceeded));
+    if (is_served_over_quota(traffic)) {
+        decision->slowed = true;
+        decision->reason = decision->reason == SHAPER_REASON_NONE ? reason : decision->reason;
+        return true;
+    }
+    const char *url = traffic->exceeded_url != NULL ? traffic->exceeded_url : server->default_exceeded_url;
+    send_elsewhere(decision, url, server->default_exceeded_code);
+    decision->reason = reason;
+    decision->slowed = false;
+    decision->retry_after_s = quota_next_allowance_s(&record->quota, wall_s);
+    return false;
+}
+
+static bool is_exceeded_page(const struct host_binding *host, struct span path) {
+    return (host->exceeded_page.ptr != NULL && span_equal(host->exceeded_page, path)) ||
+           (host->user_exceeded_page.ptr != NULL && span_equal(host->user_exceeded_page, path));
+}
+
+static bool within_quotas(const struct shaper_ticket *ticket, const struct shaper_binding *binding,
+                          const struct host_binding *host, unsigned exceeded, int64_t wall_s,
+                          struct shaper_decision *decision) {
+    const struct server_limits *server = &binding->config->server.limits;
+    return within_quota(exceeded & HOST_SCOPES, ticket->host, &host->limits->traffic, server, wall_s, decision) &&
+           (ticket->user == NULL ||
+            within_quota(exceeded & USER_SCOPES, ticket->user, &host->limits->user->traffic, server, wall_s, decision));
+}
+
+/* ---- the whole ---- */
+
+/* The exceeded speed has its own counts and rates; a request that will be sent elsewhere is judged by the normal
+ * ones. */
+static void speeds_in_force(const struct host_binding *host, const struct scope_speeds *speeds, unsigned exceeded,
+                            struct speed_limit *in_force) {
+    unsigned slowed = is_served_over_quota(&host->limits->traffic) ? HOST_SCOPES : 0;
+    slowed |= host->limits->user != NULL && is_served_over_quota(&host->limits->user->traffic) ? USER_SCOPES : 0;
+    for (size_t i = 0; i < SHAPER_SCOPES; i++) {
+        in_force[i] = (exceeded & slowed & 1u << i) != 0 ? speeds[i].exceeded : speeds[i].normal;
+    }
+}
+
+void shaper_admit(struct shaper_binding *binding, const struct shaper_request *request, struct shaper_time now,
+                  struct shaper_ticket *ticket, struct shaper_decision *decision) {
+    const struct host_binding *host = &binding->hosts[request->host];
+    struct scope_speeds speeds[SHAPER_SCOPES];
+    struct speed_limit in_force[SHAPER_SCOPES];
+    *decision = (struct shaper_decision){.outcome = SHAPER_PASS};
+    ticket_open(ticket, binding, request, now);
+    binding_speeds(binding, host->limits, ticket_class_id(ticket), speeds);
+    ticket_take_speeds(ticket, binding, host->limits, speeds);
+    unsigned exceeded = ticket_exceeded(ticket, now.wall_s);
+    speeds_in_force(host, speeds, exceeded, in_force);
+    if (is_exceeded_page(host, request->path)) {
+        exceeded = 0;
+    }
+
+    bool is_served = enter_counts(ticket, in_force, decision);
+    if (is_served && !take_turns(ticket, in_force, now.mono_ns, host->limits->max_delay_ns, decision)) {
+        leave_counts(ticket);
+        is_served = false;
+    }
+    if (is_served && !within_quotas(ticket, binding, host, exceeded, now.wall_s, decision)) {
+        give_turns_back(ticket, in_force, SHAPER_SCOPES);
+        leave_counts(ticket);
+        is_served = false;
+    }
+    decision->dry_run = ticket->dry_run;
+    if (!is_served && !ticket->dry_run) {
+        shaper_release(ticket, now);
+    }
+}
+
+void shaper_release(struct shaper_ticket *ticket, struct shaper_time now) {
+    if (ticket->shaper == NULL) {
+        return;
+    }
+    shaper_return(ticket, SHAPER_RESPONSE);
+    shaper_return(ticket, SHAPER_REQUEST_BODY);
+    leave_counts(ticket);
+    if (ticket->client != NULL) {
+        client_table_unpin(ticket->shaper->clients, ticket->client, now.mono_ns);
+    }
+    *ticket = (struct shaper_ticket){0};
+}

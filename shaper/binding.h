@@ -1,0 +1,49 @@
+/* A configuration tied to its records: what admit.c and grant.c look limits up in. Internal to shaper/.
+ *
+ * Built by shaper_apply() and immutable afterwards; reference-counted, any thread. */
+#ifndef WEIR_SHAPER_BINDING_H
+#define WEIR_SHAPER_BINDING_H
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "config/config.h"
+#include "shaper/class_index.h"
+#include "shaper/records.h"
+
+struct host_binding {
+    const struct host_limits *limits;
+    struct traffic_record *record;
+    struct traffic_record *user_record; /* NULL: the host has no user */
+    struct span exceeded_page;          /* path of the page that over-quota requests are sent to; absent: none */
+    struct span user_exceeded_page;
+    bool is_capped_per_client;
+};
+
+struct shaper_binding {
+    atomic_size_t references;
+    struct shaper *shaper;
+    struct config *config;
+    uint64_t generation; /* counts from 1 */
+    struct class_index *classes;
+    size_t *class_ids; /* by index in config->classes: the same over reloads */
+    struct host_binding *hosts;
+    size_t *host_of_record, *user_of_record; /* record id to index in the configuration; BINDING_GONE */
+    size_t host_record_count, user_record_count;
+};
+
+#define BINDING_GONE SIZE_MAX
+#define BINDING_NO_CLASS SIZE_MAX
+
+/* The speeds of each scope, indexed by enum shaper_scope: in normal times, and while that scope's quota is exceeded.
+ * class_id: of the client, or BINDING_NO_CLASS. */
+struct scope_speeds {
+    struct speed_limit normal, exceeded;
+};
+void binding_speeds(const struct shaper_binding *binding, const struct host_limits *host, size_t class_id,
+                    struct scope_speeds *speeds);
+
+bool speed_limit_is_set(const struct speed_limit *speed);
+
+#endif

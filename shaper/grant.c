@@ -1,0 +1,229 @@
+/* Pacing by reservation. Called by the proxy for each piece of a body that it moves, on the ticket's worker.
+ *
+ * Each speed over the ticket answers with a time for one quantum; the latest holds. Always true: a direction has at
+ * most one reservation, the same in all its lanes, and what is not sent of it is given back to each. */
+#include "shaper/lane.h"
+#include "shaper/shaper.h"
+#include "shaper/ticket.h"
+
+/* First bytes make nobody else wait for longer than this; two segments always fit. */
+static const int64_t first_debt_ns = INT64_C(150000000);
+enum { FIRST_BYTES_MAX = 16384, FIRST_BYTES_PER_S = 4, BITS_PER_BYTE = 8 };
+
+/* While a speed may change at any byte, no more than this goes out before it is looked at again. */
+enum { LOOK_AGAIN_BYTES = 65536 };
+
+struct speeds {
+    struct lane *lanes[SHAPER_SCOPES];
+    uint64_t bits_per_s[SHAPER_SCOPES];
+    size_t count;
+};
+
+static void add_speed(struct speeds *speeds, struct lane *lane, uint64_t bits_per_s) {
+    if (bits_per_s > 0) {
+        speeds->lanes[speeds->count] = lane;
+        speeds->bits_per_s[speeds->count++] = bits_per_s;
+    }
+}
+
+static struct speeds speeds_now(const struct shaper_ticket *ticket, enum shaper_direction direction, int64_t wall_s) {
+    struct speeds speeds = {.count = 0};
+    if (ticket->dry_run) {
+        return speeds;
+    }
+    if (direction == SHAPER_REQUEST_BODY) {
+        add_speed(&speeds, &ticket->host->upload, ticket->upload_bits_per_s);
+        return speeds;
+    }
+    unsigned exceeded = ticket->follows_quota ? ticket_exceeded(ticket, wall_s) : 0;
+    for (size_t i = 0; i < SHAPER_SCOPES; i++) {
+        if (ticket->scopes[i] != NULL) {
+            const struct shaper_cap *cap = &ticket->caps[i];
+            bool is_exceeded = (exceeded & 1u << i) != 0;
+            add_speed(&speeds, &ticket->scopes[i]->lane, is_exceeded ? cap->exceeded_bits_per_s : cap->bits_per_s);
+        }
+    }
+    return speeds;
+}
+
+static bool was_made_at(const struct shaper_hold *hold, const struct speeds *speeds) {
+    bool same = hold->lane_count == speeds->count;
+    for (size_t i = 0; same && i < speeds->count; i++) {
+        same = hold->lanes[i] == speeds->lanes[i] && hold->bits_per_s[i] == speeds->bits_per_s[i];
+    }
+    return same;
+}
+
+/* ---- how much ---- */
+
+static uint64_t quantum(const struct speeds *speeds, uint64_t wanted_bytes) {
+    uint64_t bytes = wanted_bytes;
+    for (size_t i = 0; i < speeds->count; i++) {
+        uint64_t share = lane_quantum_bytes(speeds->lanes[i], speeds->bits_per_s[i]);
+        bytes = share < bytes ? share : bytes;
+    }
+    return bytes;
+}
+
+static uint64_t first_bytes(const struct speeds *speeds) {
+    uint64_t bytes = FIRST_BYTES_MAX;
+    for (size_t i = 0; i < speeds->count; i++) {
+        uint64_t share = speeds->bits_per_s[i] / BITS_PER_BYTE / FIRST_BYTES_PER_S;
+        bytes = share < bytes ? share : bytes;
+    }
+    return bytes > LANE_QUANTUM_MIN_BYTES ? bytes : LANE_QUANTUM_MIN_BYTES;
+}
+
+/* What may be owed on top of the debts that there are; 0 when one of them is too large already. */
+static uint64_t room_for_debt(const struct speeds *speeds, int64_t now_ns) {
+    uint64_t room = UINT64_MAX;
+    for (size_t i = 0; i < speeds->count; i++) {
+        int64_t left_ns = first_debt_ns - lane_excess_debt_ns(speeds->lanes[i], speeds->bits_per_s[i], now_ns);
+        if (left_ns < 0) {
+            return 0;
+        }
+        uint64_t bytes = (uint64_t)((double)speeds->bits_per_s[i] / BITS_PER_BYTE * (double)left_ns / 1e9);
+        room = bytes < room ? bytes : room;
+    }
+    return room > LANE_QUANTUM_MIN_BYTES ? room : LANE_QUANTUM_MIN_BYTES;
+}
+
+/* The first bytes of a response go out at once and are owed, so that a small page does not wait behind the bulk. */
+static bool takes_first_bytes(struct shaper_ticket *ticket, const struct speeds *speeds, int64_t now_ns,
+                              uint64_t *bytes) {
+    if (!ticket->has_begun) {
+        ticket->has_begun = true;
+        ticket->first_bytes = speeds->count > 0 ? first_bytes(speeds) : 0;
+    }
+    if (ticket->first_bytes == 0) {
+        return false;
+    }
+    uint64_t room = room_for_debt(speeds, now_ns);
+    ticket->first_bytes = room < ticket->first_bytes ? room : ticket->first_bytes;
+    if (ticket->first_bytes == 0) {
+        return false;
+    }
+    *bytes = ticket->first_bytes < *bytes ? ticket->first_bytes : *bytes;
+    ticket->first_bytes -= *bytes;
+    return true;
+}
+
+/* ---- the reservation ---- */
+
+static void make_reservation(struct shaper_hold *hold, const struct speeds *speeds, uint64_t bytes, bool at_once,
+                             int64_t now_ns) {
+    hold->bytes = bytes;
+    hold->at_ns = now_ns;
+    hold->lane_count = speeds->count;
+    for (size_t i = 0; i < speeds->count; i++) {
+        int64_t at_ns = lane_reserve(speeds->lanes[i], speeds->bits_per_s[i], bytes, now_ns);
+        hold->lanes[i] = speeds->lanes[i];
+        hold->bits_per_s[i] = speeds->bits_per_s[i];
+        hold->lane_at_ns[i] = at_once ? now_ns : at_ns;
+        hold->at_ns = hold->lane_at_ns[i] > hold->at_ns ? hold->lane_at_ns[i] : hold->at_ns;
+    }
+}
+
+static bool find_lane(const struct shaper_hold *hold, const struct lane *lane, size_t *found) {
+    for (size_t i = 0; i < hold->lane_count; i++) {
+        if (hold->lanes[i] == lane) {
+            *found = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Limits have changed: the reservation moves with them. Lanes that hold no longer get it back, new ones are asked. */
+static void move_reservation(struct shaper_hold *hold, const struct speeds *speeds, int64_t now_ns) {
+    struct shaper_hold old = *hold;
+    bool is_kept[SHAPER_SCOPES] = {false};
+    hold->at_ns = now_ns;
+    hold->lane_count = speeds->count;
+    for (size_t i = 0; i < speeds->count; i++) {
+        struct lane *lane = speeds->lanes[i];
+        uint64_t bits_per_s = speeds->bits_per_s[i];
+        size_t at = 0;
+        if (find_lane(&old, lane, &at)) {
+            is_kept[at] = true;
+            hold->lane_at_ns[i] = lane_move(lane, old.bits_per_s[at], bits_per_s, old.lane_at_ns[at], now_ns);
+        } else {
+            hold->lane_at_ns[i] = lane_reserve(lane, bits_per_s, hold->bytes, now_ns);
+        }
+        hold->lanes[i] = lane;
+        hold->bits_per_s[i] = bits_per_s;
+        hold->at_ns = hold->lane_at_ns[i] > hold->at_ns ? hold->lane_at_ns[i] : hold->at_ns;
+    }
+    for (size_t i = 0; i < old.lane_count; i++) {
+        if (!is_kept[i]) {
+            lane_settle(old.lanes[i], old.bytes);
+        }
+    }
+}
+
+static void settle(struct shaper_hold *hold) {
+    for (size_t i = 0; i < hold->lane_count; i++) {
+        lane_settle(hold->lanes[i], hold->bytes);
+    }
+    hold->lane_count = 0;
+    hold->bytes = 0;
+}
+
+struct shaper_grant shaper_reserve(struct shaper_ticket *ticket, const struct shaper_binding *current,
+                                   enum shaper_direction direction, uint64_t wanted_bytes, struct shaper_time now) {
+    if (ticket->generation != current->generation) {
+        ticket_rebind(ticket, current, now);
+    }
+    struct shaper_hold *hold = &ticket->holds[direction];
+    struct speeds speeds = speeds_now(ticket, direction, now.wall_s);
+    if (hold->bytes > 0 && !was_made_at(hold, &speeds)) {
+        move_reservation(hold, &speeds, now.mono_ns);
+    } else if (hold->bytes == 0) {
+        bool is_response = direction == SHAPER_RESPONSE, may_change = is_response && ticket->follows_quota;
+        uint64_t bytes = may_change && wanted_bytes > LOOK_AGAIN_BYTES ? LOOK_AGAIN_BYTES : wanted_bytes;
+        bool at_once = is_response && takes_first_bytes(ticket, &speeds, now.mono_ns, &bytes);
+        bytes = at_once ? bytes : quantum(&speeds, bytes);
+        make_reservation(hold, &speeds, bytes, at_once, now.mono_ns);
+    }
+    uint64_t bytes = hold->bytes < wanted_bytes ? hold->bytes : wanted_bytes;
+    return (struct shaper_grant){bytes, hold->at_ns, speeds.count > 0};
+}
+
+/* Bytes that went out beyond the turn are owed to every lane. */
+static void owe(const struct speeds *speeds, uint64_t bytes, int64_t now_ns) {
+    for (size_t i = 0; i < speeds->count; i++) {
+        lane_owe(speeds->lanes[i], speeds->bits_per_s[i], bytes, now_ns);
+    }
+}
+
+static void count_bytes(const struct shaper_ticket *ticket, uint64_t bytes, int64_t wall_s) {
+    struct quota *quota = &ticket->host->quota;
+    quota_count(quota, ticket->host_class != NULL ? &ticket->host_class->usage : NULL, bytes, wall_s);
+    if (ticket->client != NULL) {
+        client_record_count(ticket->client, bytes, quota_epoch(quota, wall_s));
+    }
+    if (ticket->user != NULL) {
+        quota_count(&ticket->user->quota, ticket->user_class != NULL ? &ticket->user_class->usage : NULL, bytes,
+                    wall_s);
+    }
+}
+
+void shaper_charge(struct shaper_ticket *ticket, enum shaper_direction direction, uint64_t bytes,
+                   struct shaper_time now) {
+    struct shaper_hold *hold = &ticket->holds[direction];
+    if (bytes > hold->bytes) {
+        struct speeds speeds = speeds_now(ticket, direction, now.wall_s);
+        owe(&speeds, bytes - hold->bytes, now.mono_ns);
+    }
+    if (direction == SHAPER_RESPONSE) {
+        count_bytes(ticket, bytes, now.wall_s);
+    }
+    hold->bytes = bytes < hold->bytes ? hold->bytes - bytes : 0;
+    if (hold->bytes == 0) {
+        settle(hold);
+    }
+}
+
+void shaper_return(struct shaper_ticket *ticket, enum shaper_direction direction) {
+    settle(&ticket->holds[direction]);
+}

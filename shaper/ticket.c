@@ -1,0 +1,107 @@
+/* Tickets. Called by admit.c and grant.c on the worker that owns the ticket.
+ * Always true: a client's record is pinned once for each open ticket that points to it. */
+#include "shaper/ticket.h"
+
+static void pin_client(struct shaper_ticket *ticket, struct shaper_time now) {
+    if (ticket->client == NULL && ticket->address.family != IP_NONE) {
+        struct client_key key = {ticket->address, (uint32_t)ticket->host->id};
+        ticket->client = client_table_pin(ticket->shaper->clients, &key, now.mono_ns);
+        ticket->scopes[SHAPER_CLIENT] = ticket->client != NULL ? &ticket->client->scope : NULL;
+    }
+}
+
+static struct ip_address masked(const struct ip_address *address, const struct shaper_binding *binding) {
+    return address->family == IP_V6 ? ip_address_mask(address, binding->config->server.limits.ipv6_prefix_bits)
+                                    : *address;
+}
+
+void ticket_open(struct shaper_ticket *ticket, const struct shaper_binding *binding,
+                 const struct shaper_request *request, struct shaper_time now) {
+    const struct host_binding *host = &binding->hosts[request->host];
+    *ticket = (struct shaper_ticket){
+        .shaper = binding->shaper,
+        .host = host->record,
+        .user = host->user_record,
+        .address = masked(&request->client, binding),
+    };
+    ticket->scopes[SHAPER_HOST] = &ticket->host->scope;
+    if (ticket->user != NULL) {
+        ticket->scopes[SHAPER_USER] = &ticket->user->scope;
+    }
+    const struct client_class *class = class_tree_find(binding->classes, &request->client);
+    if (class != NULL) {
+        ticket->host_class = traffic_class_of(ticket->host, binding->class_ids[class->index]);
+        ticket->scopes[SHAPER_HOST_CLASS] = &ticket->host_class->scope;
+        if (ticket->user != NULL) {
+            ticket->user_class = traffic_class_of(ticket->user, binding->class_ids[class->index]);
+            ticket->scopes[SHAPER_USER_CLASS] = &ticket->user_class->scope;
+        }
+    }
+    if (host->is_capped_per_client) {
+        pin_client(ticket, now);
+    }
+}
+
+size_t ticket_class_id(const struct shaper_ticket *ticket) {
+    return ticket->host_class != NULL ? ticket->host_class->usage.class_id : BINDING_NO_CLASS;
+}
+
+void ticket_take_speeds(struct shaper_ticket *ticket, const struct shaper_binding *binding,
+                        const struct host_limits *limits, const struct scope_speeds *speeds) {
+    ticket->generation = binding->generation;
+    ticket->upload_bits_per_s = limits->upload_bits_per_s;
+    ticket->dry_run = limits->dry_run;
+    ticket->follows_quota = false;
+    for (size_t i = 0; i < SHAPER_SCOPES; i++) {
+        ticket->caps[i].bits_per_s = speeds[i].normal.bits_per_s;
+        ticket->caps[i].exceeded_bits_per_s = speeds[i].exceeded.bits_per_s;
+        if (ticket->scopes[i] != NULL && speeds[i].normal.bits_per_s != speeds[i].exceeded.bits_per_s) {
+            ticket->follows_quota = true;
+        }
+    }
+}
+
+static size_t find_index(const size_t *index_of, size_t count, size_t record_id) {
+    return record_id < count ? index_of[record_id] : BINDING_GONE;
+}
+
+void ticket_rebind(struct shaper_ticket *ticket, const struct shaper_binding *binding, struct shaper_time now) {
+    ticket->generation = binding->generation;
+    size_t index = find_index(binding->host_of_record, binding->host_record_count, ticket->host->id);
+    if (index == BINDING_GONE) {
+        return;
+    }
+    /* The request stays with the user that it began under; of that one the present limits hold. */
+    struct host_limits limits = *binding->hosts[index].limits;
+    limits.user = NULL;
+    if (ticket->user != NULL) {
+        size_t user = find_index(binding->user_of_record, binding->user_record_count, ticket->user->id);
+        limits.user = user != BINDING_GONE ? &binding->config->users[user] : NULL;
+    }
+    if (binding->hosts[index].is_capped_per_client) {
+        pin_client(ticket, now);
+    }
+    struct scope_speeds speeds[SHAPER_SCOPES];
+    binding_speeds(binding, &limits, ticket_class_id(ticket), speeds);
+    ticket_take_speeds(ticket, binding, &limits, speeds);
+}
+
+static unsigned owner_exceeded(struct traffic_record *record, const struct traffic_class *class, int64_t wall_s,
+                               enum shaper_scope whole, enum shaper_scope part) {
+    unsigned exceeded = quota_exceeded(&record->quota, class != NULL ? &class->usage : NULL, wall_s);
+    return ((exceeded & QUOTA_TOTAL_EXCEEDED) != 0 ? 1u << whole : 0) |
+           ((exceeded & QUOTA_CLASS_EXCEEDED) != 0 ? 1u << part : 0);
+}
+
+unsigned ticket_exceeded(const struct shaper_ticket *ticket, int64_t wall_s) {
+    unsigned exceeded = owner_exceeded(ticket->host, ticket->host_class, wall_s, SHAPER_HOST, SHAPER_HOST_CLASS);
+    if (ticket->client != NULL) {
+        struct quota *quota = &ticket->host->quota;
+        uint64_t used = client_record_used_bytes(ticket->client, quota_epoch(quota, wall_s));
+        exceeded |= quota_client_exceeded(quota, used, wall_s) ? 1u << SHAPER_CLIENT : 0;
+    }
+    if (ticket->user != NULL) {
+        exceeded |= owner_exceeded(ticket->user, ticket->user_class, wall_s, SHAPER_USER, SHAPER_USER_CLASS);
+    }
+    return exceeded;
+}

@@ -1,0 +1,26 @@
+/* A ticket's beginning and end, and what holds for it at a moment. Internal to shaper/: admit.c decides with these,
+ * grant.c paces. The worker that the ticket belongs to. */
+#ifndef WEIR_SHAPER_TICKET_H
+#define WEIR_SHAPER_TICKET_H
+
+#include "shaper/binding.h"
+#include "shaper/shaper.h"
+
+/* Finds the records of everything that the request is counted under; pins the client's. Counts nothing yet. */
+void ticket_open(struct shaper_ticket *ticket, const struct shaper_binding *binding,
+                 const struct shaper_request *request, struct shaper_time now);
+
+/* The class of the ticket's client, or BINDING_NO_CLASS. */
+size_t ticket_class_id(const struct shaper_ticket *ticket);
+
+/* Takes the speeds that the response and the request's body are held to. */
+void ticket_take_speeds(struct shaper_ticket *ticket, const struct shaper_binding *binding,
+                        const struct host_limits *limits, const struct scope_speeds *speeds);
+
+/* The same from a later binding. A host that is no longer in it keeps the speeds it had. */
+void ticket_rebind(struct shaper_ticket *ticket, const struct shaper_binding *binding, struct shaper_time now);
+
+/* Bits (1 << enum shaper_scope): whose quota is exceeded. */
+unsigned ticket_exceeded(const struct shaper_ticket *ticket, int64_t wall_s);
+
+#endif
