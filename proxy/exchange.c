@@ -5,6 +5,7 @@
 
 #include <assert.h>
 
+#include "proxy/exchange_shape.h"
 #include "proxy/exchange_steps.h"
 #include "proxy/generation.h"
 #include "proxy/log.h"
@@ -171,6 +172,8 @@ void exchange_run(struct exchange *exchange) {
     }
     if (exchange->state != EXCHANGE_DONE) {
         exchange->operations->flush(exchange->downstream);
+        exchange_charge_response(exchange);
+        exchange_set_pace_timer(exchange);
         renew_deadline(exchange);
         exchange->moved = false;
         if (exchange->connection != NULL) {
@@ -233,8 +236,8 @@ static void count_response(struct exchange *exchange) {
     counters_add(counters, COUNTER_BYTES_OUT, exchange->operations->bytes_out(exchange->downstream));
 }
 
-static const char *decision_of(enum end_reason reason) {
-    switch (reason) {
+static const char *decision_of(const struct exchange *exchange) {
+    switch (exchange->reason) {
     case END_REDIRECTED:
         return "redirected";
     case END_BAD_REQUEST:
@@ -243,7 +246,7 @@ static const char *decision_of(enum end_reason reason) {
     case END_FORBIDDEN:
         return "refused";
     default:
-        return "pass";
+        return exchange_decision_text(exchange);
     }
 }
 
@@ -275,8 +278,11 @@ static void write_access_log(struct exchange *exchange) {
         .aborted = exchange->aborted,
         .keep_alive = !exchange->close_after && !exchange->aborted,
         .https = exchange->from.https,
-        .decision = decision_of(exchange->reason),
-        .reason = end_reason_word(exchange->reason),
+        .delay_ns = exchange->delay_ns,
+        .decision = decision_of(exchange),
+        .reason = exchange->shaping_reason != SHAPER_REASON_NONE ? shaper_reason_text(exchange->shaping_reason)
+                                                                 : end_reason_word(exchange->reason),
+        .class_name = exchange_class_name(exchange),
         .upstream = exchange->origin != NULL ? exchange->origin->name : NULL,
     };
     char line[16384];
@@ -298,6 +304,7 @@ void exchange_end(struct exchange *exchange, bool logged) {
         counters_subtract(&exchange->worker->counters, COUNTER_REQUESTS_ACTIVE, 1);
     }
     exchange_leave_origin(exchange, false);
+    exchange_leave_shaper(exchange);
     deadline_cancel(&exchange->worker->deadlines, &exchange->deadline);
     ev_timer_stop(exchange->worker->loop, &exchange->kick);
     generation_unref(&exchange->generation);

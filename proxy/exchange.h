@@ -15,6 +15,7 @@
 #include "proxy/http_body.h"
 #include "proxy/message.h"
 #include "proxy/route.h"
+#include "shaper/shaper.h"
 
 struct exchange;
 struct generation;
@@ -57,6 +58,8 @@ struct downstream_operations {
                      const struct field_list *trailers); /* the body is complete; trailers may be NULL */
     void (*send_switch)(void *downstream, const struct response_head *response); /* 101: raw bytes from here on */
     void (*send_shutdown)(void *downstream);                                     /* tunnel: no more bytes will come */
+    /* The response is paced: little should wait in the socket's send queue. */
+    void (*hint_paced)(void *downstream);
     /* Forgets all that was sent, when none of it has left yet; false when some has. */
     bool (*take_back)(void *downstream);
     /* Hands what was sent to the kernel. True when all of it is there. */
@@ -126,6 +129,16 @@ struct exchange {
     bool retried;
     unsigned interim_count;
     int64_t asked_ns, answered_ns; /* origin: request head sent, response head received; 0: not */
+
+    struct shaper_ticket ticket; /* zeroed: none */
+    enum shaper_outcome shaping; /* what the shaper decided */
+    enum shaper_reason shaping_reason;
+    bool shaping_dry;                   /* it decided so in a dry run */
+    bool is_paced;                      /* the last grant was under a cap */
+    int64_t delay_ns, delayed_until_ns; /* state DELAY */
+    int64_t retry_after_s;              /* of an answer of the shaper's; 0: no such field */
+    int64_t pace_at_ns;     /* in a run: the earliest moment at which something more may be moved; 0: none */
+    uint64_t charged_bytes; /* of the response, so far */
 
     int error_document_status; /* an ErrorDocument is being fetched for this status; 0: none */
     struct span local_body;    /* state LOCAL: what is left of it */

@@ -1,6 +1,7 @@
 /* State LOCAL: answers that weir makes itself: refusals, redirects, ErrorDocuments. One worker. */
 #include <stdio.h>
 
+#include "proxy/exchange_shape.h"
 #include "proxy/exchange_steps.h"
 #include "proxy/headers.h"
 #include "proxy/worker.h"
@@ -26,6 +27,7 @@ static void add_field(struct exchange *exchange, struct span name, struct span v
 
 /* Sends a head and a body of weir's own. status and fields of exchange->response are set. */
 static enum step_result send_local(struct exchange *exchange, struct span body, struct span content_type) {
+    exchange_leave_shaper(exchange); /* what weir says itself counts against nobody */
     struct response_head *response = &exchange->response;
     response->reason = span_of(status_reason(response->status));
     response->minor_version = 1;
@@ -36,6 +38,13 @@ static enum step_result send_local(struct exchange *exchange, struct span body, 
     }
     if (head_only && !bodiless) {
         add_field(exchange, SPAN_LITERAL("Content-Length"), span_of(arena_printf(&exchange->arena, "%zu", body.len)));
+    }
+    if (exchange->retry_after_s > 0) {
+        add_field(exchange, SPAN_LITERAL("Retry-After"),
+                  span_of(arena_printf(&exchange->arena, "%lld", (long long)exchange->retry_after_s)));
+    }
+    if (exchange->reason == END_SHAPER_REDIRECTED) {
+        add_field(exchange, SPAN_LITERAL("Cache-Control"), SPAN_LITERAL("no-store"));
     }
     response->framing = head_only || bodiless ? BODY_NONE : BODY_LENGTH;
     response->content_length = body.len;

@@ -3,6 +3,7 @@
  * Each direction has one bounded buffer, the reading side's. A piece leaves it only when the writing side has taken it;
  * when that side takes no more, nothing is read, and TCP slows the sender. This file is the one place where the bytes
  * of a body move, and so the one where they can be paced. */
+#include "proxy/exchange_shape.h"
 #include "proxy/exchange_steps.h"
 #include "proxy/http_chunk.h"
 #include "proxy/log.h"
@@ -43,7 +44,10 @@ static bool relay_request_piece(struct exchange *exchange, bool *result) {
     *result = true;
     switch (exchange->operations->read_body(exchange->downstream, &data, &problem)) {
     case BODY_DATA: {
-        size_t taken = origin_connection_send_body(connection, data);
+        size_t granted = exchange_grant(exchange, SHAPER_REQUEST_BODY, data.len);
+        data.len = granted;
+        size_t taken = granted > 0 ? origin_connection_send_body(connection, data) : 0;
+        exchange_charge_request(exchange, taken);
         exchange->operations->use_body(exchange->downstream, taken);
         exchange->moved |= taken > 0;
         exchange->request.content_length += exchange->request.framing == BODY_CHUNKED ? taken : 0;
@@ -51,7 +55,7 @@ static bool relay_request_piece(struct exchange *exchange, bool *result) {
             *result = refuse_body(exchange, 413, END_TOO_LARGE, "the request's body is longer than LimitRequestBody");
             return false;
         }
-        return taken == data.len;
+        return taken > 0 && taken == data.len;
     }
     case BODY_MORE:
         exchange->waiting_body = true;
@@ -94,12 +98,18 @@ static void count_sent(struct exchange *exchange, size_t bytes) {
 /* Offers the client what lies in the origin's buffer. */
 static enum relayed send_buffered(struct exchange *exchange, struct span data) {
     struct origin_connection *connection = exchange->connection;
-    size_t taken = exchange->operations->send_body(exchange->downstream, data);
+    data.len = exchange_grant(exchange, SHAPER_RESPONSE, data.len);
+    size_t taken = data.len > 0 ? exchange->operations->send_body(exchange->downstream, data) : 0;
     body_decoder_used(&connection->body, taken);
     buffer_consume(&connection->stream.in, taken);
     count_sent(exchange, taken);
-    exchange->waiting_client = taken < data.len;
-    return taken < data.len ? RELAYED_WAIT : RELAYED_MORE;
+    exchange->waiting_client = data.len == 0 || taken < data.len; /* no turn yet, or it takes no more */
+    if (exchange->is_paced || exchange->ticket.follows_quota) {
+        /* What was granted is charged as soon as it is written: the next turn depends on it. */
+        exchange->waiting_client |= !exchange->operations->flush(exchange->downstream);
+        exchange_charge_response(exchange);
+    }
+    return exchange->waiting_client ? RELAYED_WAIT : RELAYED_MORE;
 }
 
 /* What is in the pipe goes before anything else. */
@@ -115,7 +125,7 @@ static enum relayed drain_pipe(struct exchange *exchange) {
 /* A long plain body that the client gets as it is needs not pass through weir's memory. */
 static bool may_splice(struct exchange *exchange) {
     const struct body_decoder *body = &exchange->connection->body;
-    if (body->framing != BODY_LENGTH || body->remaining < SPLICE_MIN_BYTES) {
+    if (body->framing != BODY_LENGTH || body->remaining < SPLICE_MIN_BYTES || exchange_may_be_paced(exchange)) {
         return false;
     }
     if (exchange->operations->raw_stream(exchange->downstream) == NULL) {

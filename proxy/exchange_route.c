@@ -85,7 +85,7 @@ enum step_result exchange_step_route(struct exchange *exchange) {
     }
     switch (exchange->route.action) {
     case ROUTE_PROXY:
-        exchange->state = EXCHANGE_CONNECT;
+        exchange->state = EXCHANGE_ADMIT;
         return STEP_AGAIN;
     case ROUTE_REDIRECT:
         return exchange_answer_redirect(exchange, exchange->route.status, exchange->route.location);

@@ -84,6 +84,7 @@ struct generation *generation_new(struct process *process, struct config *config
 
 void generation_bind(struct generation *generation, struct origin_table *table, int64_t wait_ns) {
     generation->origins = origins_new(table, generation->config, wait_ns);
+    generation->binding = shaper_apply(generation->process->shaper, generation->config);
 }
 
 void generation_free(struct generation *generation) {
@@ -97,6 +98,7 @@ void generation_free(struct generation *generation) {
     if (generation->origins != NULL) {
         origins_free(&generation->origins);
     }
+    shaper_binding_unref(&generation->binding);
     host_index_free(&generation->host_index);
     config_unref(&generation->config);
     free(made);

@@ -12,6 +12,7 @@
 #include "proxy/access_log.h"
 #include "proxy/log_writer.h"
 #include "proxy/origin_state.h"
+#include "shaper/shaper.h"
 
 struct process; /* process.h */
 
@@ -30,7 +31,8 @@ struct generation {
     uint64_t number; /* from 1 */
     struct config *config;
     struct origins *origins;
-    struct host_index *host_index; /* host_index.h: names to hosts */
+    struct host_index *host_index;  /* host_index.h: names to hosts */
+    struct shaper_binding *binding; /* the configuration's limits, tied to what is counted under them */
     const struct host_runtime *hosts;
     struct process *process;
 };

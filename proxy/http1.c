@@ -3,6 +3,7 @@
 #include "proxy/http1.h"
 
 #include <assert.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 
 #include "proxy/client_work.h"
@@ -112,6 +113,13 @@ static void send_shutdown(void *downstream) {
     stream_shutdown(&session->client->stream);
 }
 
+/* Bytes that are counted should be bytes about to be sent, and a changed cap should bite at once. */
+static void hint_paced(void *downstream) {
+    struct http1_session *session = downstream;
+    int waiting_bytes = 16 * 1024;
+    (void)setsockopt(session->client->stream.fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &waiting_bytes, sizeof waiting_bytes);
+}
+
 static bool take_back(void *downstream) {
     struct http1_session *session = downstream;
     struct stream *stream = &session->client->stream;
@@ -160,6 +168,7 @@ static const struct downstream_operations http1_operations = {
     .send_end = send_end,
     .send_switch = send_switch,
     .send_shutdown = send_shutdown,
+    .hint_paced = hint_paced,
     .take_back = take_back,
     .flush = flush,
     .is_broken = is_broken,

@@ -25,6 +25,7 @@
 #include "proxy/upgrade.h"
 
 /* How long a start waits for the names of origins: the first requests should find addresses. */
+#define CLIENT_TABLE_BYTES_MAX (UINT64_C(256) << 20)
 #define NAMES_WAIT_NS (3 * NS_PER_SECOND)
 
 /* ---- what workers call ---- */
@@ -276,6 +277,17 @@ static bool drop_privileges(struct process *process) {
     return dropped;
 }
 
+/* The table of clients is bounded by DOSMaxClients, as the one of the burst blocker is to be; a client takes about 150
+ * bytes. Its hash is keyed, so that nobody can choose addresses that collide. */
+static struct shaper *make_shaper(const struct config *config) {
+    struct shaper_settings settings = {
+        .clients = {.max_clients = config->server.burst.max_clients, .max_bytes = CLIENT_TABLE_BYTES_MAX}};
+    if (getentropy(&settings.hash_key, sizeof settings.hash_key) != 0) {
+        log_warn("no random key for the table of clients: %s", strerror(errno));
+    }
+    return shaper_new(&settings);
+}
+
 static bool start(struct process *process, struct config **config) {
     bool succeeds = process->successor_fd >= 0; /* then the pid file is the old process's until we are ready */
     if (!detach(process) || !prepare(process, *config) || !open_everything(process, config) ||
@@ -283,15 +295,30 @@ static bool start(struct process *process, struct config **config) {
         return false;
     }
     log_writer_start(process->log_writer);
+    process->shaper = make_shaper(process->generation->config);
     process->origin_table = origin_table_new(process->loop);
     generation_bind(process->generation, process->origin_table, NAMES_WAIT_NS);
     (void)listener_set_drop_others(process->listeners, process->generation->config);
     return start_workers(process) && write_pid_file(process);
 }
 
+/* What an administrator may expect of the configuration and does not get, once in the log. */
+static void announce_shaping(const struct config *config) {
+    if (config->server.limits.random_pulse) {
+        log_notice("CBandRandomPulse is accepted and changes nothing: weir paces smoothly either way");
+    }
+    for (size_t i = 0; i < config->host_count; i++) {
+        if (config->hosts[i]->limits.traffic.limit_bytes > 0) {
+            log_notice("CBandLimit: usage is kept in memory, over reloads but not over a restart");
+            return;
+        }
+    }
+}
+
 static void announce(struct process *process) {
     char status[96];
     process->phase = PROCESS_RUNNING;
+    announce_shaping(process->generation->config);
     process_status(process, status, sizeof status);
     log_notice("weir " WEIR_VERSION " is %s, process %ld", status, (long)getpid());
     service_notify_ready(process->notify, status);
@@ -316,6 +343,7 @@ static void free_process(struct process *process) {
     join_all(process);
     generation_unref(&process->generation);
     mailbox_free(&process->mailbox); /* frees the generations that were mailed to us */
+    shaper_free(&process->shaper);
     if (process->origin_table != NULL) {
         origin_table_free(&process->origin_table);
     }

@@ -29,6 +29,7 @@ struct process {
     struct ev_loop *loop;
     struct mailbox *mailbox;
     struct log_writer *log_writer;
+    struct shaper *shaper; /* thread-safe; lives from start to end, whatever is reloaded */
     struct origin_table *origin_table;
     struct listener_set *listeners;
     struct generation *generation; /* the current one; one reference */

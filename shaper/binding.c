@@ -202,3 +202,7 @@ void binding_speeds(const struct shaper_binding *binding, const struct host_limi
     }
     speeds[SHAPER_CLIENT] = (struct scope_speeds){remote, stricter_speed(remote, traffic->exceeded_speed)};
 }
+
+const struct client_class *shaper_class_of(const struct shaper_binding *binding, const struct ip_address *client) {
+    return class_tree_find(binding->classes, client);
+}

@@ -40,6 +40,9 @@ struct shaper_binding *shaper_apply(struct shaper *shaper, struct config *config
 struct shaper_binding *shaper_binding_ref(struct shaper_binding *binding); /* any thread */
 void shaper_binding_unref(struct shaper_binding **binding);                /* any thread; nulls the pointer */
 
+/* The class that a client is in by its address; NULL: none. Lives as long as the binding. Any thread. */
+const struct client_class *shaper_class_of(const struct shaper_binding *binding, const struct ip_address *client);
+
 /* ---- one request ---- */
 
 struct shaper_time {

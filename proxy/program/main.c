@@ -5,6 +5,7 @@
 #include <llhttp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define PCRE2_CODE_UNIT_WIDTH 8
@@ -118,7 +119,15 @@ static int obey(const struct options *options) {
     return EXIT_SUCCESS;
 }
 
+/* Without TZ the C library looks at /etc/localtime again for every calendar period and frees what it knew before, on
+ * whichever thread asks. Named once, before there are threads, the time zone is read once. */
+static void settle_time_zone(void) {
+    (void)setenv("TZ", ":/etc/localtime", 0);
+    tzset();
+}
+
 int main(int argc, char **argv) {
+    settle_time_zone();
     if (!open_standard_descriptors()) {
         return EXIT_FAILURE;
     }

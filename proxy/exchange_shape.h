@@ -1,0 +1,32 @@
+/* Where the exchange asks the shaper: whether a request may be served, and when how many bytes of a body may go. The
+ * only file of proxy/ that talks to shaper.h. One worker. */
+#ifndef WEIR_PROXY_EXCHANGE_SHAPE_H
+#define WEIR_PROXY_EXCHANGE_SHAPE_H
+
+#include "proxy/exchange_steps.h"
+
+/* How many bytes of `wanted` may be moved now. 0: none before a moment at which the exchange is run again by itself.
+ * Whoever is granted some and moves them says so with exchange_charge(). */
+size_t exchange_grant(struct exchange *exchange, enum shaper_direction direction, size_t wanted);
+
+/* Whether a cap holds over the response, or may begin to while it is sent: then its bytes pass through weir's hands. */
+bool exchange_may_be_paced(struct exchange *exchange);
+
+/* Counts what has been written to the client since the last call, as it was really written: head, framing and body. */
+void exchange_charge_response(struct exchange *exchange);
+/* So many bytes of the request's body were passed on. */
+void exchange_charge_request(struct exchange *exchange, size_t bytes);
+
+/* Starts the timer for the earliest moment that a grant was refused until; at the end of a run. */
+void exchange_set_pace_timer(struct exchange *exchange);
+
+/* All is counted and given back; at the exchange's end. */
+void exchange_leave_shaper(struct exchange *exchange);
+
+/* For the access log: the CBandClass of the client; NULL: none. */
+const char *exchange_class_name(const struct exchange *exchange);
+
+/* For the access log: "pass", "delayed", "refused", "redirected", with "dry-" before it. */
+const char *exchange_decision_text(const struct exchange *exchange);
+
+#endif
