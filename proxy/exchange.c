@@ -295,6 +295,7 @@ static void write_access_log(struct exchange *exchange) {
 }
 
 void exchange_end(struct exchange *exchange, bool logged) {
+    exchange_leave_shaper(exchange); /* first: the client has its last byte and may come again at once */
     if (logged) {
         assert(exchange->state == EXCHANGE_DONE);
         count_response(exchange);
@@ -304,7 +305,6 @@ void exchange_end(struct exchange *exchange, bool logged) {
         counters_subtract(&exchange->worker->counters, COUNTER_REQUESTS_ACTIVE, 1);
     }
     exchange_leave_origin(exchange, false);
-    exchange_leave_shaper(exchange);
     deadline_cancel(&exchange->worker->deadlines, &exchange->deadline);
     ev_timer_stop(exchange->worker->loop, &exchange->kick);
     generation_unref(&exchange->generation);

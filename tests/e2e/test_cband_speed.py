@@ -1,6 +1,5 @@
 """Speeds of hosts, users, classes and clients: CBandSpeed and its relatives, measured at the client."""
 # ctest: exclusive
-import re
 import selectors
 import statistics
 import threading
@@ -407,5 +406,5 @@ def test_a_dry_run_slows_nobody(shaped):
 
 def test_the_random_pulse_is_accepted(shaped):
     proxy = shaped("CBandRandomPulse On\nCBandSpeed 1600kbps 0 0")
-    assert re.search("CBandRandomPulse", proxy.log())
+    proxy.wait_for_log("CBandRandomPulse")
     assert_rate(measure([ask(proxy)], seconds=0.6)[0], KBPS_1600)
