@@ -11,7 +11,7 @@ static const int64_t first_debt_ns = INT64_C(150000000);
 enum { FIRST_BYTES_MAX = 16384, FIRST_BYTES_PER_S = 4, BITS_PER_BYTE = 8 };
 
 /* While a speed may change at any byte, no more than this goes out before it is looked at again. */
-enum { LOOK_AGAIN_BYTES = 65536 };
+enum { LOOK_AGAIN_BYTES = 16384 };
 
 struct speeds {
     struct lane *lanes[SHAPER_SCOPES];
