@@ -299,6 +299,7 @@ void exchange_end(struct exchange *exchange, bool logged) {
     if (logged) {
         assert(exchange->state == EXCHANGE_DONE);
         count_response(exchange);
+        exchange_count_shaping(exchange);
         write_access_log(exchange);
     }
     if (exchange->counted) {

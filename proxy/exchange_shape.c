@@ -70,6 +70,7 @@ static enum step_result act(struct exchange *exchange, const struct shaper_decis
 enum step_result exchange_step_admit(struct exchange *exchange) {
     const struct shaper_request request = {
         .host = exchange->route.host->index,
+        .worker = exchange->worker->index,
         .client = exchange->from.client,
         .path = exchange->route.normal_path,
     };
@@ -150,6 +151,22 @@ void exchange_set_pace_timer(struct exchange *exchange) {
 void exchange_leave_shaper(struct exchange *exchange) {
     exchange_charge_response(exchange);
     shaper_release(&exchange->ticket, now_of(exchange));
+}
+
+void exchange_count_shaping(const struct exchange *exchange) {
+    bool acted = !exchange->shaping_dry;
+    bool refused = acted && (exchange->shaping == SHAPER_REFUSE || exchange->shaping == SHAPER_REDIRECT);
+    const struct shaper_served served = {
+        .host = exchange->route.host->index,
+        .worker = exchange->worker->index,
+        .client = exchange->from.client,
+        .status = exchange->head_sent ? (unsigned)exchange->response.status : 0,
+        .bytes_in = exchange->operations->bytes_in(exchange->downstream),
+        .delay_ns = exchange->delay_ns,
+        .refused = refused ? exchange->shaping_reason : SHAPER_REASON_NONE,
+        .delayed = acted && exchange->shaping == SHAPER_DELAY ? exchange->shaping_reason : SHAPER_REASON_NONE,
+    };
+    shaper_count(exchange->generation->binding, &served);
 }
 
 const char *exchange_class_name(const struct exchange *exchange) {

@@ -23,6 +23,9 @@ void exchange_set_pace_timer(struct exchange *exchange);
 /* All is counted and given back; at the exchange's end. */
 void exchange_leave_shaper(struct exchange *exchange);
 
+/* Counts it under its host, user and class; at the exchange's end. */
+void exchange_count_shaping(const struct exchange *exchange);
+
 /* For the access log: the CBandClass of the client; NULL: none. */
 const char *exchange_class_name(const struct exchange *exchange);
 

@@ -279,9 +279,11 @@ static bool drop_privileges(struct process *process) {
 
 /* The table of clients is bounded by DOSMaxClients, as the one of the burst blocker is to be; a client takes about 150
  * bytes. Its hash is keyed, so that nobody can choose addresses that collide. */
-static struct shaper *make_shaper(const struct config *config) {
+static struct shaper *make_shaper(const struct config *config, unsigned workers) {
     struct shaper_settings settings = {
-        .clients = {.max_clients = config->server.burst.max_clients, .max_bytes = CLIENT_TABLE_BYTES_MAX}};
+        .clients = {.max_clients = config->server.burst.max_clients, .max_bytes = CLIENT_TABLE_BYTES_MAX},
+        .workers = workers,
+    };
     if (getentropy(&settings.hash_key, sizeof settings.hash_key) != 0) {
         log_warn("no random key for the table of clients: %s", strerror(errno));
     }
@@ -295,7 +297,7 @@ static bool start(struct process *process, struct config **config) {
         return false;
     }
     log_writer_start(process->log_writer);
-    process->shaper = make_shaper(process->generation->config);
+    process->shaper = make_shaper(process->generation->config, process->worker_count);
     process->origin_table = origin_table_new(process->loop);
     generation_bind(process->generation, process->origin_table, NAMES_WAIT_NS);
     (void)listener_set_drop_others(process->listeners, process->generation->config);

@@ -196,6 +196,37 @@ void shaper_admit(struct shaper_binding *binding, const struct shaper_request *r
     }
 }
 
+/* ---- counting ---- */
+
+static void count_one(struct tally *tally, const struct shaper_served *served) {
+    unsigned class = served->status / 100;
+    bool has_class = class >= 1 && class <= 5;
+    tally_add(&tally->value[TALLY_REQUESTS], 1);
+    tally_add(&tally->value[TALLY_BYTES_IN], served->bytes_in);
+    tally_add(&tally->value[has_class ? TALLY_RESPONSES_1XX + class - 1 : TALLY_NO_RESPONSE], 1);
+    if (served->refused != SHAPER_REASON_NONE) {
+        tally_add(&tally->refused[served->refused], 1);
+    }
+    if (served->delayed != SHAPER_REASON_NONE) {
+        tally_add(&tally->delayed[served->delayed], 1);
+        tally_add(&tally->value[TALLY_DELAY_US], (uint64_t)served->delay_ns / 1000);
+    }
+}
+
+void shaper_count(const struct shaper_binding *binding, const struct shaper_served *served) {
+    const struct host_binding *host = &binding->hosts[served->host];
+    count_one(tally_of(host->record->tallies, served->worker), served);
+    if (host->user_record != NULL) {
+        count_one(tally_of(host->user_record->tallies, served->worker), served);
+    }
+    const struct client_class *class = class_tree_find(binding->classes, &served->client);
+    if (class != NULL) {
+        count_one(tally_of(binding->class_tallies[class->index], served->worker), served);
+    }
+}
+
+/* ---- the end ---- */
+
 void shaper_release(struct shaper_ticket *ticket, struct shaper_time now) {
     if (ticket->shaper == NULL) {
         return;

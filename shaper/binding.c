@@ -34,6 +34,10 @@ static void apply_quota(const struct shaper_binding *binding, struct traffic_rec
 
 /* ---- names ---- */
 
+const char *shaper_host_name(const struct virtual_host *host) {
+    return host->name[0] != '\0' ? host->name : "_default_";
+}
+
 /* Several hosts may have one name: their ports tell them apart, then their order in the file. */
 static struct traffic_record *find_host_record(struct shaper_binding *binding, const struct virtual_host *host) {
     struct shaper *shaper = binding->shaper;
@@ -43,7 +47,9 @@ static struct traffic_record *find_host_record(struct shaper_binding *binding, c
     struct traffic_record *record = NULL;
     for (unsigned twin = 0; record == NULL; twin++) {
         const char *kind = host->is_main ? "main server" : "host";
-        record = traffic_record_of(&shaper->hosts, arena_printf(&arena, "%s %s:%u %u", kind, host->name, port, twin));
+        record =
+            traffic_record_of(shaper, &shaper->hosts, arena_printf(&arena, "%s %s:%u %u", kind, host->name, port, twin),
+                              shaper_host_name(host));
         if (record->id < binding->host_record_count && binding->host_of_record[record->id] != BINDING_GONE) {
             record = NULL;
         }
@@ -83,14 +89,17 @@ static struct span exceeded_page(const struct traffic_limits *traffic, const str
 static void bind_classes(struct shaper_binding *binding, const struct config *config) {
     binding->classes = class_tree_new(config->classes, config->class_count);
     binding->class_ids = must_calloc(config->class_count, sizeof *binding->class_ids);
+    binding->class_tallies = must_calloc(config->class_count, sizeof(struct tally_set *));
     for (size_t i = 0; i < config->class_count; i++) {
-        binding->class_ids[i] = name_table_number(&binding->shaper->class_names, config->classes[i].name);
+        binding->class_ids[i] = class_record_of(binding->shaper, config->classes[i].name);
+        binding->class_tallies[i] = binding->shaper->classes[binding->class_ids[i]]->tallies;
     }
 }
 
 static void bind_users(struct shaper_binding *binding, const struct config *config) {
     for (size_t i = 0; i < config->user_count; i++) {
-        struct traffic_record *record = traffic_record_of(&binding->shaper->users, config->users[i].name);
+        struct traffic_record *record =
+            traffic_record_of(binding->shaper, &binding->shaper->users, config->users[i].name, config->users[i].name);
         note_index(&binding->user_of_record, &binding->user_record_count, record->id, i);
         apply_quota(binding, record, &config->users[i].traffic, 0);
     }
@@ -110,7 +119,7 @@ static void bind_host(struct shaper_binding *binding, const struct config *confi
     bound->exceeded_page = exceeded_page(&host->limits.traffic, &config->server.limits);
     bound->is_capped_per_client = caps_clients(&host->limits.traffic) || host->limits.remote_limit_bytes > 0;
     if (user != NULL) {
-        bound->user_record = traffic_record_of(&binding->shaper->users, user->name);
+        bound->user_record = traffic_record_of(binding->shaper, &binding->shaper->users, user->name, user->name);
         bound->user_exceeded_page = exceeded_page(&user->traffic, &config->server.limits);
         bound->is_capped_per_client |= caps_clients(&user->traffic);
     }
@@ -148,6 +157,7 @@ void shaper_binding_unref(struct shaper_binding **binding) {
     class_tree_free(&last->classes);
     config_unref(&last->config);
     free(last->class_ids);
+    free(last->class_tallies);
     free(last->hosts);
     free(last->host_of_record);
     free(last->user_of_record);

@@ -27,7 +27,8 @@ struct shaper_binding {
     struct config *config;
     uint64_t generation; /* counts from 1 */
     struct class_index *classes;
-    size_t *class_ids; /* by index in config->classes: the same over reloads */
+    size_t *class_ids;                /* by index in config->classes: the same over reloads */
+    struct tally_set **class_tallies; /* likewise */
     struct host_binding *hosts;
     size_t *host_of_record, *user_of_record; /* record id to index in the configuration; BINDING_GONE */
     size_t host_record_count, user_record_count;

@@ -197,6 +197,9 @@ static void owe(const struct speeds *speeds, uint64_t bytes, int64_t now_ns) {
 }
 
 static void count_bytes(const struct shaper_ticket *ticket, uint64_t bytes, int64_t wall_s) {
+    for (size_t i = 0; i < TICKET_TALLIES && ticket->tallies[i] != NULL; i++) {
+        tally_add(&ticket->tallies[i]->value[TALLY_BYTES_OUT], bytes);
+    }
     struct quota *quota = &ticket->host->quota;
     quota_count(quota, ticket->host_class != NULL ? &ticket->host_class->usage : NULL, bytes, wall_s);
     if (ticket->client != NULL) {

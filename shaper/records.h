@@ -12,6 +12,7 @@
 #include "shaper/client_table.h"
 #include "shaper/name_table.h"
 #include "shaper/quota.h"
+#include "shaper/tally.h"
 #include "shaper/traffic_scope.h"
 
 /* A class of clients within one host or user. */
@@ -21,10 +22,17 @@ struct traffic_class {
 };
 
 struct traffic_record {
-    size_t id; /* counts from 0, hosts and users apart */
+    size_t id;  /* counts from 0, hosts and users apart */
+    char *name; /* for people: ServerName, or the user's; several hosts may have the same */
     struct quota quota;
     struct traffic_scope scope;
     struct lane upload; /* bodies of requests; hosts only */
+    struct tally_set *tallies;
+};
+
+/* A class of clients, over all hosts. */
+struct class_record {
+    struct tally_set *tallies;
 };
 
 struct traffic_records {
@@ -36,13 +44,19 @@ struct traffic_records {
 struct shaper {
     pthread_mutex_t lock; /* guards all but the client table */
     struct traffic_records hosts, users;
-    struct name_table class_names;
+    struct name_table class_names; /* a class's number is its id */
+    struct class_record **classes;
+    size_t class_room;
+    unsigned workers;
     struct client_table *clients;
     uint64_t generation;
 };
 
-/* The record of that name, made when there is none. Under the lock. */
-struct traffic_record *traffic_record_of(struct traffic_records *records, const char *name);
+/* The record of that key, made when there is none. `name` is what people call it. Under the lock. */
+struct traffic_record *traffic_record_of(struct shaper *shaper, struct traffic_records *records, const char *key,
+                                         const char *name);
+/* The id of the class of that name, whose record is made when there is none. Under the lock. */
+size_t class_record_of(struct shaper *shaper, const char *name);
 
 struct traffic_class *traffic_class_of(struct traffic_record *record, size_t class_id);
 

@@ -17,7 +17,9 @@
 #include "config/ipaddr.h"
 #include "config/span.h"
 #include "shaper/client_table.h"
+#include "shaper/reasons.h"
 #include "shaper/siphash.h"
+#include "shaper/tally.h"
 
 struct shaper;
 struct shaper_binding;
@@ -25,6 +27,7 @@ struct shaper_binding;
 struct shaper_settings {
     struct client_table_limits clients;
     struct siphash_key hash_key; /* random */
+    unsigned workers;            /* threads that admit requests, numbered from 0; 0 is 1 */
 };
 
 struct shaper *shaper_new(const struct shaper_settings *settings);
@@ -43,6 +46,10 @@ void shaper_binding_unref(struct shaper_binding **binding);                /* an
 /* The class that a client is in by its address; NULL: none. Lives as long as the binding. Any thread. */
 const struct client_class *shaper_class_of(const struct shaper_binding *binding, const struct ip_address *client);
 
+/* What a host is called wherever its usage is kept or shown: its ServerName, or "_default_" for a main server without
+ * one. Lives as long as the host. */
+const char *shaper_host_name(const struct virtual_host *host);
+
 /* ---- one request ---- */
 
 struct shaper_time {
@@ -52,6 +59,7 @@ struct shaper_time {
 
 struct shaper_request {
     size_t host;              /* index in config->hosts */
+    unsigned worker;          /* whose thread this is, from 0 */
     struct ip_address client; /* IP_NONE: not known, and not limited by client */
     struct span path;         /* without the query, as the exceeded page is compared with */
 };
@@ -65,15 +73,6 @@ enum shaper_scope {
     SHAPER_CLIENT, /* the client's address within the host */
     SHAPER_SCOPES
 };
-
-enum shaper_reason {
-#define REASON(name, text, meaning) SHAPER_REASON_##name,
-#include "shaper/reasons.def"
-#undef REASON
-    SHAPER_REASONS
-};
-const char *shaper_reason_text(enum shaper_reason reason);
-const char *shaper_reason_meaning(enum shaper_reason reason);
 
 enum shaper_outcome {
     SHAPER_PASS,
@@ -95,12 +94,16 @@ struct shaper_decision {
 
 enum shaper_direction { SHAPER_RESPONSE, SHAPER_REQUEST_BODY, SHAPER_DIRECTIONS };
 
+enum { TICKET_TALLIES = 3 };
+
 /* A request under way, for one worker. Zeroed: none. Members are the shaper's own. */
 struct shaper_ticket {
     struct shaper *shaper;
     struct traffic_record *host, *user;
     struct traffic_class *host_class, *user_class;
     struct client_record *client;
+    struct tally
+        *tallies[TICKET_TALLIES]; /* of the host, the user and the class, this worker's; NULL behind the last */
     struct traffic_scope *scopes[SHAPER_SCOPES]; /* of the five above; NULL: none */
     uint64_t generation;                         /* of the binding that the speeds below come from */
     struct shaper_cap {
@@ -149,6 +152,21 @@ void shaper_charge(struct shaper_ticket *ticket, enum shaper_direction direction
 
 /* The rest of the turn is not used: the sender has nothing more to send, or cannot. */
 void shaper_return(struct shaper_ticket *ticket, enum shaper_direction direction);
+
+/* What came of a request, for everybody's count. */
+struct shaper_served {
+    size_t host;              /* index in config->hosts */
+    unsigned worker;          /* whose thread this is */
+    struct ip_address client; /* IP_NONE: not known */
+    unsigned status;          /* of the response; 0: none was sent */
+    uint64_t bytes_in;
+    int64_t delay_ns;
+    enum shaper_reason refused, delayed; /* SHAPER_REASON_NONE: it was not; not those of a dry run */
+};
+
+/* Counts a request that has ended under its host, user and class, whether it was admitted or not. Once a request; the
+ * bytes of its response were counted as they were charged. */
+void shaper_count(const struct shaper_binding *binding, const struct shaper_served *served);
 
 /* The request has ended, or was cancelled. Zeroes the ticket; a zeroed one is harmless. */
 void shaper_release(struct shaper_ticket *ticket, struct shaper_time now);

@@ -25,11 +25,15 @@ void ticket_open(struct shaper_ticket *ticket, const struct shaper_binding *bind
         .address = masked(&request->client, binding),
     };
     ticket->scopes[SHAPER_HOST] = &ticket->host->scope;
+    ticket->tallies[0] = tally_of(ticket->host->tallies, request->worker);
+    size_t tally_count = 1;
     if (ticket->user != NULL) {
         ticket->scopes[SHAPER_USER] = &ticket->user->scope;
+        ticket->tallies[tally_count++] = tally_of(ticket->user->tallies, request->worker);
     }
     const struct client_class *class = class_tree_find(binding->classes, &request->client);
     if (class != NULL) {
+        ticket->tallies[tally_count] = tally_of(binding->class_tallies[class->index], request->worker);
         ticket->host_class = traffic_class_of(ticket->host, binding->class_ids[class->index]);
         ticket->scopes[SHAPER_HOST_CLASS] = &ticket->host_class->scope;
         if (ticket->user != NULL) {

@@ -52,7 +52,7 @@ static inline struct ip_address client(unsigned number) {
 
 static inline struct shaper_decision admit_path(struct shaper_binding *binding, size_t host, struct ip_address address,
                                                 const char *path, double seconds, struct shaper_ticket *ticket) {
-    struct shaper_request request = {host, address, span_of(path)};
+    struct shaper_request request = {.host = host, .client = address, .path = span_of(path)};
     struct shaper_decision decision;
     shaper_admit(binding, &request, at_s(seconds), ticket, &decision);
     return decision;
