@@ -65,11 +65,24 @@ static bool shares_logs(const struct config *config, size_t index) {
     return index > 0 && config->hosts[index]->access_logs == config->hosts[0]->access_logs;
 }
 
+static void discard_generation(struct task *task) {
+    generation_free((struct generation *)task);
+}
+
+static void retire(void *receiver, struct task *task) {
+    (void)receiver;
+    generation_free((struct generation *)task);
+}
+
 struct generation *generation_new(struct process *process, struct config *config, uint64_t number, char **error) {
     struct made_generation *made = must_calloc(1, sizeof *made);
     made->hosts = must_calloc(config->host_count, sizeof *made->hosts);
-    made->generation = (struct generation){
-        .references = 1, .number = number, .config = config, .hosts = made->hosts, .process = process};
+    made->generation = (struct generation){.retirement = {retire, discard_generation},
+                                           .references = 1,
+                                           .number = number,
+                                           .config = config,
+                                           .hosts = made->hosts,
+                                           .process = process};
     for (size_t i = 0; i < config->host_count; i++) {
         if (shares_logs(config, i)) {
             made->hosts[i] = made->hosts[0];
@@ -118,6 +131,6 @@ void generation_unref(struct generation **generation_pointer) {
     size_t before = atomic_fetch_sub_explicit(&generation->references, 1, memory_order_acq_rel);
     assert(before > 0);
     if (before == 1) {
-        process_retire_generation(generation->process, generation);
+        process_post(generation->process, &generation->retirement);
     }
 }

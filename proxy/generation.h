@@ -12,6 +12,7 @@
 #include "proxy/access_log.h"
 #include "proxy/log_writer.h"
 #include "proxy/origin_state.h"
+#include "proxy/task.h"
 #include "shaper/shaper.h"
 
 struct process; /* process.h */
@@ -27,6 +28,7 @@ struct host_runtime { /* by host->index */
 };
 
 struct generation {
+    struct task retirement; /* posted when the last reference is gone */
     atomic_size_t references;
     uint64_t number; /* from 1 */
     struct config *config;

@@ -42,13 +42,23 @@ void process_give_connection(struct process *process) {
     atomic_fetch_sub_explicit(&process->connections, 1, memory_order_relaxed);
 }
 
-/* Mail to housekeeping is a generation to be freed, or NULL: a worker has ended. */
-void process_worker_ended(struct process *process) {
-    mailbox_post(process->mailbox, NULL);
+void process_post(struct process *process, struct task *task) {
+    mailbox_post(process->mailbox, task);
 }
 
-void process_retire_generation(struct process *process, struct generation *generation) {
-    mailbox_post(process->mailbox, generation);
+static void join_worker(void *receiver, struct task *task) {
+    free(task);
+    process_join_ended(receiver);
+}
+
+static void free_task(struct task *task) {
+    free(task);
+}
+
+void process_worker_ended(struct process *process) {
+    struct task *task = must_malloc(sizeof *task);
+    *task = (struct task){join_worker, free_task};
+    process_post(process, task);
 }
 
 struct log_writer *process_log_writer(const struct process *process) {
@@ -56,18 +66,14 @@ struct log_writer *process_log_writer(const struct process *process) {
 }
 
 static void deliver(void *context, void *message) {
-    if (message != NULL) {
-        generation_free(message);
-    } else {
-        process_join_ended(context);
-    }
+    struct task *task = message;
+    task->run(context, task);
 }
 
 static void discard(void *context, void *message) {
     (void)context;
-    if (message != NULL) {
-        generation_free(message);
-    }
+    struct task *task = message;
+    task->discard(task);
 }
 
 /* ---- small things that several parts need ---- */

@@ -14,6 +14,7 @@
 
 struct generation;
 struct process;
+struct task;
 
 /* Numbers for a line in the error log, of one moment. */
 struct process_report {
@@ -43,8 +44,8 @@ bool process_take_connection(struct process *process, size_t limit);
 void process_give_connection(struct process *process);
 /* A worker's thread is about to end. */
 void process_worker_ended(struct process *process);
-/* The last reference is gone: freed later, on the housekeeping thread. */
-void process_retire_generation(struct process *process, struct generation *generation);
+/* For the housekeeping thread; see task.h. Returns at once. */
+void process_post(struct process *process, struct task *task);
 struct log_writer *process_log_writer(const struct process *process);
 
 #endif

@@ -20,12 +20,14 @@
 #include "proxy/origin_pool.h"
 #include "proxy/process.h"
 #include "proxy/splice.h"
+#include "proxy/task.h"
 #include "proxy/worker_accept.h"
 #include "proxy/worker_thread.h"
 
 enum mail_kind { MAIL_GENERATION, MAIL_DRAIN, MAIL_STOP, MAIL_CLOSE_LISTENERS };
 
 struct mail {
+    struct task task;
     enum mail_kind kind;
     struct generation *generation; /* MAIL_GENERATION: one reference */
     struct worker_socket *sockets; /* names are copies */
@@ -148,9 +150,9 @@ static void change_generation(struct worker_thread *thread, struct mail *mail) {
     worker_add_listeners(thread, mail->sockets, mail->socket_count);
 }
 
-static void deliver(void *context, void *message) {
-    struct worker_thread *thread = context;
-    struct mail *mail = message;
+static void open_mail(void *receiver, struct task *task) {
+    struct worker_thread *thread = receiver;
+    struct mail *mail = (struct mail *)task;
     switch (mail->kind) {
     case MAIL_GENERATION:
         change_generation(thread, mail);
@@ -168,9 +170,19 @@ static void deliver(void *context, void *message) {
     free_mail(mail, false);
 }
 
+static void discard_mail(struct task *task) {
+    free_mail((struct mail *)task, true);
+}
+
+static void deliver(void *context, void *message) {
+    struct task *task = message;
+    task->run(context, task);
+}
+
 static void discard(void *context, void *message) {
     (void)context;
-    free_mail(message, true);
+    struct task *task = message;
+    task->discard(task);
 }
 
 static void free_own(struct worker_thread *thread) {
@@ -278,22 +290,33 @@ struct worker *worker_start(struct process *process, unsigned index, struct gene
     return worker;
 }
 
-static void post(struct worker *worker, enum mail_kind kind) {
+static struct mail *new_mail(enum mail_kind kind) {
     struct mail *mail = must_calloc(1, sizeof *mail);
+    mail->task = (struct task){open_mail, discard_mail};
     mail->kind = kind;
-    mailbox_post(worker->mailbox, mail);
+    return mail;
+}
+
+void worker_post(struct worker *worker, struct task *task) {
+    mailbox_post(worker->mailbox, task);
+}
+
+static void post(struct worker *worker, enum mail_kind kind) {
+    worker_post(worker, &new_mail(kind)->task);
 }
 
 void worker_post_generation(struct worker *worker, struct generation *generation, const struct worker_socket *sockets,
                             size_t socket_count, size_t connection_limit) {
-    struct mail *mail = must_calloc(1, sizeof *mail);
-    *mail = (struct mail){MAIL_GENERATION, generation, NULL, socket_count, connection_limit};
+    struct mail *mail = new_mail(MAIL_GENERATION);
+    mail->generation = generation;
+    mail->socket_count = socket_count;
+    mail->connection_limit = connection_limit;
     mail->sockets = must_calloc(socket_count + 1, sizeof *mail->sockets);
     for (size_t i = 0; i < socket_count; i++) {
         size_t bytes = strlen(sockets[i].name) + 1;
         mail->sockets[i] = (struct worker_socket){sockets[i].fd, memcpy(must_malloc(bytes), sockets[i].name, bytes)};
     }
-    mailbox_post(worker->mailbox, mail);
+    worker_post(worker, &mail->task);
 }
 
 void worker_post_drain(struct worker *worker) {

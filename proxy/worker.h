@@ -18,6 +18,7 @@ struct mailbox;
 struct origin_pool;
 struct process;
 struct splice_pipe;
+struct task;
 struct worker_listener; /* one listening socket of this worker, with its accept watcher */
 
 enum { DRY_RUN_NOTES = 64 };
@@ -80,6 +81,9 @@ void worker_post_drain(struct worker *worker); /* stop accepting; finish what is
 void worker_post_stop(struct worker *worker);  /* the thread closes everything and ends at once */
 /* Closes listening sockets without draining (USR2: a new process has them). */
 void worker_post_close_listeners(struct worker *worker);
+
+/* For the worker's thread; see task.h. Any thread, as long as the worker has not been joined. */
+void worker_post(struct worker *worker, struct task *task);
 
 /* True once the thread has ended; then worker_join frees it. */
 bool worker_ended(const struct worker *worker);
