@@ -248,6 +248,7 @@ static void check_files(struct parser *parser) {
     check_folder(parser, last_use(parser, "PidFile"), server->pid_file);
     check_folder(parser, last_use(parser, "StateFile"), server->state_file);
     check_folder(parser, last_use(parser, "ControlSocket"), server->control_socket);
+    parser_config(parser)->server.lists_clients |= server->control_socket != NULL;
     check_folder(parser, last_use(parser, "ErrorLog"), server->log_target == LOG_TO_FILE ? server->log_path : NULL);
     for (size_t i = 0; i < parser->log_count; i++) {
         check_folder(parser, parser->logs[i].use, parser->logs[i].log->path);

@@ -295,6 +295,7 @@ struct server_settings {
     const char *user, *group;                           /* NULL: as started */
     const char *pid_file, *state_file, *control_socket; /* NULL: none; absolute paths */
     unsigned usage_history_days;                        /* UsageHistory */
+    bool lists_clients; /* a status page or ControlSocket shows clients, and so they are to be known */
     enum log_target log_target;
     const char *log_path;     /* LOG_TO_FILE */
     const char *log_facility; /* LOG_TO_SYSLOG, e.g. "daemon" */

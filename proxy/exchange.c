@@ -10,6 +10,7 @@
 #include "proxy/generation.h"
 #include "proxy/log.h"
 #include "proxy/origin_pool.h"
+#include "proxy/status_job.h"
 #include "proxy/worker.h"
 
 struct state_row {
@@ -306,6 +307,7 @@ void exchange_end(struct exchange *exchange, bool logged) {
         counters_subtract(&exchange->worker->counters, COUNTER_REQUESTS_ACTIVE, 1);
     }
     exchange_leave_origin(exchange, false);
+    status_job_leave(&exchange->status_job);
     deadline_cancel(&exchange->worker->deadlines, &exchange->deadline);
     ev_timer_stop(exchange->worker->loop, &exchange->kick);
     generation_unref(&exchange->generation);

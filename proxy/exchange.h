@@ -23,6 +23,7 @@ struct host_log;
 struct origin_connection;
 struct origin_runtime;
 struct splice_pipe;
+struct status_job;
 struct stream;
 struct worker;
 
@@ -140,8 +141,10 @@ struct exchange {
     int64_t pace_at_ns;     /* in a run: the earliest moment at which something more may be moved; 0: none */
     uint64_t charged_bytes; /* of the response, so far */
 
-    int error_document_status; /* an ErrorDocument is being fetched for this status; 0: none */
-    struct span local_body;    /* state LOCAL: what is left of it */
+    int error_document_status;     /* an ErrorDocument is being fetched for this status; 0: none */
+    struct span local_body;        /* state LOCAL: what is left of it */
+    struct status_job *status_job; /* state STATUS, and until the answer has been sent; NULL: none */
+    struct span form;              /* state STATUS_READ: the request's body so far */
     uint64_t body_bytes_out;
     void *waiter_next; /* origin_pool.c: the queue for a connection */
     bool is_waiting;

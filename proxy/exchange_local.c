@@ -25,8 +25,7 @@ static void add_field(struct exchange *exchange, struct span name, struct span v
     fields_add(&exchange->response.fields, &exchange->arena, name, value);
 }
 
-/* Sends a head and a body of weir's own. status and fields of exchange->response are set. */
-static enum step_result send_local(struct exchange *exchange, struct span body, struct span content_type) {
+enum step_result exchange_send_local(struct exchange *exchange, struct span body, struct span content_type) {
     exchange_leave_shaper(exchange); /* what weir says itself counts against nobody */
     struct response_head *response = &exchange->response;
     response->reason = span_of(status_reason(response->status));
@@ -78,7 +77,7 @@ static void begin_response(struct exchange *exchange, int status) {
 
 static enum step_result answer_built_in(struct exchange *exchange, int status) {
     begin_response(exchange, status);
-    return send_local(exchange, built_in_page(exchange, status), SPAN_LITERAL("text/html; charset=utf-8"));
+    return exchange_send_local(exchange, built_in_page(exchange, status), SPAN_LITERAL("text/html; charset=utf-8"));
 }
 
 /* The document is fetched by a GET of its own through the host's ProxyPass; the request's body is not sent. */
@@ -129,7 +128,7 @@ enum step_result exchange_answer(struct exchange *exchange, int status, enum end
         return exchange_answer_redirect(exchange, 302, span_of(document->url));
     }
     begin_response(exchange, status);
-    return send_local(exchange, span_of(document->text), SPAN_LITERAL("text/html; charset=utf-8"));
+    return exchange_send_local(exchange, span_of(document->text), SPAN_LITERAL("text/html; charset=utf-8"));
 }
 
 enum step_result exchange_answer_redirect(struct exchange *exchange, int status, struct span location) {
@@ -138,7 +137,7 @@ enum step_result exchange_answer_redirect(struct exchange *exchange, int status,
     }
     exchange->response = (struct response_head){.status = status};
     add_field(exchange, SPAN_LITERAL("Location"), location);
-    return send_local(exchange, built_in_page(exchange, status), SPAN_LITERAL("text/html; charset=utf-8"));
+    return exchange_send_local(exchange, built_in_page(exchange, status), SPAN_LITERAL("text/html; charset=utf-8"));
 }
 
 enum step_result exchange_answer_last_hop(struct exchange *exchange) {
@@ -148,7 +147,7 @@ enum step_result exchange_answer_last_hop(struct exchange *exchange) {
     exchange->reason = END_ANSWERED;
     begin_response(exchange, 200);
     add_field(exchange, SPAN_LITERAL("Allow"), SPAN_LITERAL(ALLOWED_METHODS));
-    return send_local(exchange, SPAN_LITERAL(""), SPAN_LITERAL("text/plain"));
+    return exchange_send_local(exchange, SPAN_LITERAL(""), SPAN_LITERAL("text/plain"));
 }
 
 enum step_result exchange_step_local(struct exchange *exchange) {

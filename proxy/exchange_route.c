@@ -92,7 +92,7 @@ enum step_result exchange_step_route(struct exchange *exchange) {
     case ROUTE_STATUS:
         return exchange_answer(exchange, exchange->route.status, reason_of_status(exchange->route.status));
     case ROUTE_HANDLER:
-        break; /* config/features.c lets no such handler through yet */
+        return exchange_begin_status(exchange);
     }
     return exchange_answer(exchange, 404, END_NO_ORIGIN);
 }

@@ -18,6 +18,13 @@ enum step_result {
 enum step_result exchange_answer(struct exchange *exchange, int status, enum end_reason reason);
 enum step_result exchange_answer_redirect(struct exchange *exchange, int status, struct span location);
 
+/* Sends a head and a body of weir's own; status and fields of exchange->response are set. The body must live until the
+ * exchange ends. */
+enum step_result exchange_send_local(struct exchange *exchange, struct span body, struct span content_type);
+
+/* A page about weir itself: settings.handler. */
+enum step_result exchange_begin_status(struct exchange *exchange);
+
 /* To OPTIONS, or TRACE where that is enabled, with Max-Forwards: 0. TRACE is not reflected: 405. */
 enum step_result exchange_answer_last_hop(struct exchange *exchange);
 

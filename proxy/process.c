@@ -283,7 +283,7 @@ static bool drop_privileges(struct process *process) {
     return dropped;
 }
 
-/* The table of clients is bounded by DOSMaxClients, as the one of the burst blocker is to be; a client takes about 150
+/* The table of clients is bounded by DOSMaxClients, as the one of the burst blocker is to be; a client takes about 210
  * bytes. Its hash is keyed, so that nobody can choose addresses that collide. */
 static struct shaper *make_shaper(const struct config *config, unsigned workers) {
     struct shaper_settings settings = {

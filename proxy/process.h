@@ -11,6 +11,7 @@
 #include "config/config.h"
 #include "proxy/counters.h"
 #include "proxy/log_writer.h"
+#include "proxy/status.h"
 
 struct generation;
 struct process;
@@ -32,6 +33,7 @@ struct process_options {
     const char *program;          /* absolute path of the binary, for USR2; links are not resolved */
     const char *const *arguments; /* of that binary, ends with NULL; without -d */
     process_reporter *report;     /* housekeeping thread; NULL: none */
+    process_answerer *answer;     /* status.h */
 };
 
 /* Runs until it is told to end; the program's exit code: 0, or 1 when it could not start, with the reason on standard

@@ -53,6 +53,7 @@ struct process {
     ev_timer drain_timer;
 
     _Alignas(64) atomic_size_t connections; /* of clients, all workers; any thread */
+    atomic_uint status_jobs;                /* status_job.c; any thread */
 };
 
 /* process.c */

@@ -191,6 +191,10 @@ void shaper_admit(struct shaper_binding *binding, const struct shaper_request *r
         is_served = false;
     }
     decision->dry_run = ticket->dry_run;
+    if (ticket->client != NULL) {
+        bool is_delayed = is_served && decision->outcome == SHAPER_DELAY && !ticket->dry_run;
+        client_record_note(ticket->client, !is_served && !ticket->dry_run, is_delayed, now.wall_s);
+    }
     if (!is_served && !ticket->dry_run) {
         shaper_release(ticket, now);
     }

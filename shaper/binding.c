@@ -123,6 +123,7 @@ static void bind_host(struct shaper_binding *binding, const struct config *confi
         bound->user_exceeded_page = exceeded_page(&user->traffic, &config->server.limits);
         bound->is_capped_per_client |= caps_clients(&user->traffic);
     }
+    bound->knows_clients = bound->is_capped_per_client || config->server.lists_clients;
     apply_quota(binding, bound->record, &host->limits.traffic, host->limits.remote_limit_bytes);
 }
 

@@ -19,6 +19,7 @@ struct host_binding {
     struct span exceeded_page;          /* path of the page that over-quota requests are sent to; absent: none */
     struct span user_exceeded_page;
     bool is_capped_per_client;
+    bool knows_clients; /* has records of clients, for their caps or for who wants to see them */
 };
 
 struct shaper_binding {

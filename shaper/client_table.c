@@ -224,9 +224,26 @@ void client_table_unpin(struct client_table *table, struct client_record *record
     pthread_mutex_unlock(&shard->lock);
 }
 
-/* ---- a record's quota ---- */
+/* ---- a record's counts ---- */
 
-void client_record_count(struct client_record *record, uint64_t bytes, uint64_t epoch) {
+void client_record_note(struct client_record *record, bool refused, bool delayed, int64_t now_s) {
+    if (atomic_load_explicit(&record->first_seen_s, memory_order_relaxed) == 0) {
+        atomic_store_explicit(&record->first_seen_s, (unsigned)now_s, memory_order_relaxed);
+    }
+    atomic_store_explicit(&record->last_seen_s, (unsigned)now_s, memory_order_relaxed);
+    atomic_fetch_add_explicit(&record->requests, 1, memory_order_relaxed);
+    if (refused) {
+        atomic_fetch_add_explicit(&record->refused, 1, memory_order_relaxed);
+    }
+    if (delayed) {
+        atomic_fetch_add_explicit(&record->delayed, 1, memory_order_relaxed);
+    }
+    client_meter_count(&record->meter, 0, 1, now_s);
+}
+
+void client_record_count(struct client_record *record, uint64_t bytes, uint64_t epoch, int64_t now_s) {
+    atomic_fetch_add_explicit(&record->bytes_out, bytes, memory_order_relaxed);
+    client_meter_count(&record->meter, bytes, 0, now_s);
     uint64_t used = atomic_load_explicit(&record->used_bytes, memory_order_relaxed);
     uint64_t counted_in = atomic_load_explicit(&record->epoch, memory_order_relaxed);
     /* Whoever brings the record into the new epoch takes off what was counted before; nobody else's bytes are lost. */
@@ -241,6 +258,26 @@ uint64_t client_record_used_bytes(const struct client_record *record, uint64_t e
     return atomic_load_explicit(&record->epoch, memory_order_relaxed) == epoch
                ? atomic_load_explicit(&record->used_bytes, memory_order_relaxed)
                : 0;
+}
+
+/* ---- looking ---- */
+
+enum { BUCKETS_A_LOOK = 256 };
+
+void client_table_visit(struct client_table *table, client_visit *visit, void *context) {
+    for (size_t i = 0; i < SHARDS; i++) {
+        struct shard *shard = &table->shards[i];
+        for (size_t from = 0; from < table->bucket_count; from += BUCKETS_A_LOOK) {
+            size_t left = table->bucket_count - from, to = from + (left < BUCKETS_A_LOOK ? left : BUCKETS_A_LOOK);
+            pthread_mutex_lock(&shard->lock);
+            for (size_t j = from; j < to; j++) {
+                for (const struct client_record *record = shard->buckets[j]; record != NULL; record = record->chain) {
+                    visit(context, record);
+                }
+            }
+            pthread_mutex_unlock(&shard->lock);
+        }
+    }
 }
 
 struct client_table_counts client_table_counts(const struct client_table *table) {

@@ -8,10 +8,12 @@
 #define WEIR_SHAPER_CLIENT_TABLE_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "config/ipaddr.h"
+#include "shaper/client_meter.h"
 #include "shaper/siphash.h"
 #include "shaper/traffic_scope.h"
 
@@ -24,6 +26,12 @@ struct client_record {
     struct traffic_scope scope;
     atomic_uint_fast64_t used_bytes; /* in the epoch of the host's quota */
     atomic_uint_fast64_t epoch;
+
+    /* For people: nothing is decided by these. */
+    struct client_meter meter;
+    atomic_uint_fast64_t bytes_out;
+    atomic_uint requests, refused, delayed;
+    atomic_uint first_seen_s, last_seen_s; /* since the epoch */
 
     /* The table's own. */
     struct client_key key;
@@ -55,9 +63,16 @@ struct client_record *client_table_pin(struct client_table *table, const struct 
 void client_table_unpin(struct client_table *table, struct client_record *record, int64_t now_ns);
 
 /* Counts bytes sent to the client, from zero when the host's quota is in a new epoch. */
-void client_record_count(struct client_record *record, uint64_t bytes, uint64_t epoch);
+void client_record_count(struct client_record *record, uint64_t bytes, uint64_t epoch, int64_t now_s);
+/* Counts a request of the client's and what became of it. */
+void client_record_note(struct client_record *record, bool refused, bool delayed, int64_t now_s);
 /* What it has used in this epoch. */
 uint64_t client_record_used_bytes(const struct client_record *record, uint64_t epoch);
+
+/* Shows every record to the visitor, in no order, a few at a time under a lock that other threads may wait for: it
+ * should look and copy, no more. Records that come or go meanwhile may be missed. */
+typedef void client_visit(void *context, const struct client_record *record);
+void client_table_visit(struct client_table *table, client_visit *visit, void *context);
 
 struct client_table_counts client_table_counts(const struct client_table *table);
 /* How much memory a table with so many clients takes at most, in bytes. */

@@ -203,7 +203,7 @@ static void count_bytes(const struct shaper_ticket *ticket, uint64_t bytes, int6
     struct quota *quota = &ticket->host->quota;
     quota_count(quota, ticket->host_class != NULL ? &ticket->host_class->usage : NULL, bytes, wall_s);
     if (ticket->client != NULL) {
-        client_record_count(ticket->client, bytes, quota_epoch(quota, wall_s));
+        client_record_count(ticket->client, bytes, quota_epoch(quota, wall_s), wall_s);
     }
     if (ticket->user != NULL) {
         quota_count(&ticket->user->quota, ticket->user_class != NULL ? &ticket->user_class->usage : NULL, bytes,

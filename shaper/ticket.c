@@ -41,7 +41,7 @@ void ticket_open(struct shaper_ticket *ticket, const struct shaper_binding *bind
             ticket->scopes[SHAPER_USER_CLASS] = &ticket->user_class->scope;
         }
     }
-    if (host->is_capped_per_client) {
+    if (host->knows_clients) {
         pin_client(ticket, now);
     }
 }
@@ -82,7 +82,7 @@ void ticket_rebind(struct shaper_ticket *ticket, const struct shaper_binding *bi
         size_t user = find_index(binding->user_of_record, binding->user_record_count, ticket->user->id);
         limits.user = user != BINDING_GONE ? &binding->config->users[user] : NULL;
     }
-    if (binding->hosts[index].is_capped_per_client) {
+    if (binding->hosts[index].knows_clients) {
         pin_client(ticket, now);
     }
     struct scope_speeds speeds[SHAPER_SCOPES];
