@@ -205,6 +205,7 @@ enum step_result exchange_finish(struct exchange *exchange, enum end_reason reas
 }
 
 enum step_result exchange_step_flush(struct exchange *exchange) {
+    exchange_leave_place(exchange);
     if (exchange->operations->flush(exchange->downstream)) {
         exchange->state = EXCHANGE_DONE;
         return STEP_WAIT;
@@ -213,6 +214,7 @@ enum step_result exchange_step_flush(struct exchange *exchange) {
         exchange_abort(exchange, END_CLIENT_CLOSED);
         return STEP_WAIT;
     }
+    exchange_take_place_again(exchange);
     exchange->waiting_client = true;
     return STEP_WAIT;
 }

@@ -95,11 +95,24 @@ static void count_sent(struct exchange *exchange, size_t bytes) {
     exchange->moved |= bytes > 0;
 }
 
+/* With these bytes the client has the whole response. */
+static bool is_rest(const struct exchange *exchange, uint64_t bytes) {
+    const struct body_decoder *body = &exchange->connection->body;
+    return body->framing == BODY_LENGTH && bytes > 0 && body->remaining == bytes;
+}
+
 /* Offers the client what lies in the origin's buffer. */
 static enum relayed send_buffered(struct exchange *exchange, struct span data) {
     struct origin_connection *connection = exchange->connection;
     data.len = exchange_grant(exchange, SHAPER_RESPONSE, data.len);
+    bool is_last = is_rest(exchange, data.len);
+    if (is_last) {
+        exchange_leave_place(exchange);
+    }
     size_t taken = data.len > 0 ? exchange->operations->send_body(exchange->downstream, data) : 0;
+    if (is_last && taken < data.len) {
+        exchange_take_place_again(exchange);
+    }
     body_decoder_used(&connection->body, taken);
     buffer_consume(&connection->stream.in, taken);
     count_sent(exchange, taken);
@@ -116,9 +129,15 @@ static enum relayed send_buffered(struct exchange *exchange, struct span data) {
 static enum relayed drain_pipe(struct exchange *exchange) {
     struct stream *to = exchange->operations->raw_stream(exchange->downstream);
     if (to != NULL) {
+        if (body_decoder_done(&exchange->connection->body)) {
+            exchange_leave_place(exchange);
+        }
         count_sent(exchange, splice_drain(exchange->pipe, to));
     }
     exchange->waiting_client = exchange->pipe->bytes > 0;
+    if (exchange->waiting_client) {
+        exchange_take_place_again(exchange);
+    }
     return exchange->waiting_client ? RELAYED_WAIT : RELAYED_MORE;
 }
 

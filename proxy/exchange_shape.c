@@ -148,6 +148,18 @@ void exchange_set_pace_timer(struct exchange *exchange) {
     ev_timer_start(loop, &exchange->kick);
 }
 
+void exchange_leave_place(struct exchange *exchange) {
+    if (exchange->ticket.counted_in != 0) {
+        shaper_leave(&exchange->ticket);
+    }
+}
+
+void exchange_take_place_again(struct exchange *exchange) {
+    if (exchange->ticket.left != 0) {
+        shaper_return_to_place(&exchange->ticket);
+    }
+}
+
 void exchange_leave_shaper(struct exchange *exchange) {
     exchange_charge_response(exchange);
     shaper_release(&exchange->ticket, now_of(exchange));

@@ -20,6 +20,11 @@ void exchange_charge_request(struct exchange *exchange, size_t bytes);
 /* Starts the timer for the earliest moment that a grant was refused until; at the end of a run. */
 void exchange_set_pace_timer(struct exchange *exchange);
 
+/* The last bytes of the response are about to be written: gives the place among the requests being served back. When
+ * they turn out not to be written yet, it is taken again. */
+void exchange_leave_place(struct exchange *exchange);
+void exchange_take_place_again(struct exchange *exchange);
+
 /* All is counted and given back; at the exchange's end. */
 void exchange_leave_shaper(struct exchange *exchange);
 

@@ -2,7 +2,7 @@
  * thread. Invariant: a line holds exactly one newline, at its end, and no other control character.
  *
  * The log has the only mutable globals of weir: the level (atomic), the writer (under a mutex, held for the copy of one
- * line), and per thread its name and context. */
+ * line), the counts of repeated lines (with a mutex of their own), and per thread its name and context. */
 #include "proxy/log.h"
 
 #include <errno.h>
@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "proxy/clock.h"
+#include "proxy/log_repeats.h"
 #include "proxy/log_writer.h"
 #include "proxy/utf8.h"
 
@@ -22,6 +23,8 @@ enum { MESSAGE_MAX = 3072, CONTEXT_MAX = 1024 };
 static atomic_int current_level = LOG_LEVEL_NOTICE;
 static pthread_mutex_t writer_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct log_writer *current_writer; /* under writer_lock */
+
+static struct log_repeats repeats = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static _Thread_local const char *thread_name;
 static _Thread_local log_context_printer *context_printer;
@@ -128,20 +131,7 @@ static void send_line(enum log_level level, const char *line, size_t bytes) {
     }
 }
 
-void log_write(enum log_level level, const char *format, ...) {
-    if (level > log_level()) {
-        return;
-    }
-    int saved_errno = errno;
-    char message[MESSAGE_MAX];
-    va_list arguments;
-    va_start(arguments, format);
-    int length = vsnprintf(message, sizeof message, format, arguments);
-    va_end(arguments);
-    if (length > 0 && (size_t)length < sizeof message && message[length - 1] == '\n') {
-        message[length - 1] = '\0';
-    }
-
+static void write_line(enum log_level level, const char *message, bool cut) {
     struct line line = {.length = 0};
     char time[CLOCK_LOCAL_MAX];
     clock_local(clock_wall_us(), time);
@@ -154,20 +144,66 @@ void log_write(enum log_level level, const char *format, ...) {
         put_text(&line, ": ");
     }
     put_context(&line);
-    put_escaped(&line, length < 0 ? format : message);
-    bool cut = line.cut || (length > 0 && (size_t)length >= sizeof message);
+    put_escaped(&line, message);
+    cut |= line.cut;
     line.cut = false;
     memcpy(line.text + line.length, cut ? "...\n" : "\n", cut ? 4 : 1);
     line.length += cut ? 4 : 1;
     send_line(level, line.text, line.length);
+}
+
+/* repeated_as: what tells kinds of lines apart; NULL: it is written in any case. */
+static void print_line(enum log_level level, const void *repeated_as, const char *format, va_list arguments) {
+    if (repeated_as != NULL && !log_repeats_pass(&repeats, repeated_as, level, clock_monotonic_ns())) {
+        return;
+    }
+    char message[MESSAGE_MAX];
+    int length = vsnprintf(message, sizeof message, format, arguments);
+    if (length > 0 && (size_t)length < sizeof message && message[length - 1] == '\n') {
+        message[length - 1] = '\0';
+    }
+    write_line(level, length < 0 ? format : message, length > 0 && (size_t)length >= sizeof message);
+    if (repeated_as != NULL) {
+        log_repeats_written(&repeats, repeated_as, message);
+    }
+}
+
+/* Who asks for debug lines wants each of them. */
+void log_write(enum log_level level, const char *format, ...) {
+    if (level > log_level()) {
+        return;
+    }
+    int saved_errno = errno;
+    va_list arguments;
+    va_start(arguments, format);
+    print_line(level, level < LOG_LEVEL_DEBUG ? format : NULL, format, arguments);
+    va_end(arguments);
     errno = saved_errno;
 }
 
+__attribute__((format(printf, 2, 3))) static void write_always(enum log_level level, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    print_line(level, NULL, format, arguments);
+    va_end(arguments);
+}
+
+bool log_tell_repeats(bool at_once) {
+    struct log_repeats_told told;
+    while (log_repeats_tell(&repeats, clock_monotonic_ns(), at_once, &told)) {
+        write_always(told.level, "… and %llu more like it: %s", (unsigned long long)told.held, told.sample);
+    }
+    return log_repeats_is_open(&repeats);
+}
+
 void log_text(enum log_level level, const char *text) {
+    if (level > log_level()) {
+        return;
+    }
     while (*text != '\0') {
         size_t length = strcspn(text, "\n");
         if (length > 0) {
-            log_write(level, "%.*s", (int)(length < MESSAGE_MAX ? length : MESSAGE_MAX), text);
+            write_always(level, "%.*s", (int)(length < MESSAGE_MAX ? length : MESSAGE_MAX), text);
         }
         text += length;
         text += *text == '\n' ? 1 : 0;

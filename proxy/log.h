@@ -5,10 +5,12 @@
  *     2026-11-21 10:11:12.345 [warn] worker 1: while reading the response head, client 192.0.2.7, host
  * shop.example.net: … Syslog targets get the text without time. Control characters and bytes that are not UTF-8 are
  * written as \xhh, whatever a message says: a peer cannot forge a line. A line is at most LOG_LINE_MAX bytes; what is
- * longer is cut ("..."). */
+ * longer is cut ("..."). Of lines that say the same (one format, above debug) 20 are written in a second, the others
+ * counted and told in one line a second: see log_repeats.h. */
 #ifndef WEIR_PROXY_LOG_H
 #define WEIR_PROXY_LOG_H
 
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "config/config.h"
@@ -45,8 +47,13 @@ void log_write(enum log_level level, const char *format, ...) __attribute__((for
         }                                                                                                              \
     } while (0)
 
-/* Each line of `text` as a line of its own: for what other code has printed, e.g. the messages of config_load(). */
+/* Each line of `text` as a line of its own: for what other code has printed, e.g. the messages of config_load(). All of
+ * them, however many. */
 void log_text(enum log_level level, const char *text);
+
+/* Says how many lines were held back as repetitions, a second after the first of them; at_once: now. True: it must be
+ * called again within a second. The log writer's thread does, while it runs. */
+bool log_tell_repeats(bool at_once);
 
 /* Where lines go from now on; NULL: stderr. No line is on its way to the old writer when this returns. Used by the log
  * writer, and by tests. */

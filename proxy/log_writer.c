@@ -24,6 +24,7 @@
 #include "proxy/log_file.h"
 
 enum {
+    REPEATS_MS = 1000,     /* between two looks at lines that were held back */
     GATHER_MS = 10,        /* between two rounds of writing: lines that come meanwhile go out together */
     LAST_WRITES_MS = 2000, /* log_writer_free: how long queued lines may take */
     JOIN_MS = 3000,        /* and how long the thread, which a dead disk may hold for ever */
@@ -268,7 +269,7 @@ static void reopen_files(struct log_writer *writer) {
 
 /* How long to sleep at most, -1 for until woken. Fills writer->polled after its first entry; returns their number. */
 static int plan_sleep(struct log_writer *writer, nfds_t *count) {
-    int timeout_ms = -1;
+    int timeout_ms = log_tell_repeats(false) ? REPEATS_MS : -1;
     *count = 1;
     for (const struct log_file *file = writer->held; file != NULL; file = file->next_held) {
         if (file->failing) {
@@ -307,6 +308,7 @@ static void sleep_until_work(struct log_writer *writer) {
 
 /* The last rounds: until all is written or the time is over. */
 static void write_last(struct log_writer *writer) {
+    log_tell_repeats(true);
     int64_t now_ns;
     while ((now_ns = clock_monotonic_ns()) < atomic_load(&writer->stop_by_ns)) {
         serve_listed(writer, now_ns);

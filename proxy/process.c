@@ -95,17 +95,6 @@ void process_status(const struct process *process, char *text, size_t size) {
              (unsigned long long)process->generation->number);
 }
 
-void process_log_lines(enum log_level level, const char *text) {
-    while (*text != '\0') {
-        int length = (int)strcspn(text, "\n");
-        if (length > 0) {
-            log_write(level, "%.*s", length, text);
-        }
-        text += length;
-        text += *text == '\n';
-    }
-}
-
 void process_summarise(struct process *process, const char *occasion) {
     if (process->options->report == NULL) {
         return;

@@ -62,8 +62,6 @@ void process_mail_sockets(struct process *process, struct generation *generation
 unsigned process_worker_count(const struct config *config);
 /* "serving on 2 listeners, generation 3": text for STATUS= and the log; `size` at least 96. */
 void process_status(const struct process *process, char *text, size_t size);
-/* All lines of a text, each as a line of the log. */
-void process_log_lines(enum log_level level, const char *text);
 
 /* process_signals.c */
 void process_watch_signals(struct process *process);

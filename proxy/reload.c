@@ -42,7 +42,7 @@ static struct config *load(struct process *process) {
     if (config == NULL) {
         log_error("HUP: %s has errors; the old configuration holds on", process->options->config.path);
     }
-    process_log_lines(config == NULL ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN, messages);
+    log_text(config == NULL ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN, messages);
     free(messages);
     return config;
 }

@@ -161,7 +161,7 @@ static void fail(struct upgrade *upgrade, const char *why) {
     struct process *process = upgrade->process;
     log_error("USR2: the new process did not start; this one goes on%s", why);
     if (upgrade->said_length > 0) {
-        process_log_lines(LOG_LEVEL_ERROR, upgrade->said);
+        log_text(LOG_LEVEL_ERROR, upgrade->said);
     }
     char status[96];
     process_status(process, status, sizeof status);

@@ -71,7 +71,7 @@ static bool enter_counts(struct shaper_ticket *ticket, const struct speed_limit 
 static void give_turns_back(struct shaper_ticket *ticket, const struct speed_limit *speeds, size_t count) {
     for (size_t i = 0; i < count; i++) {
         if (ticket->scopes[i] != NULL && speeds[i].requests_per_s > 0) {
-            request_rate_give_back(&ticket->scopes[i]->requests, speeds[i].requests_per_s);
+            request_rate_give_back(&ticket->scopes[i]->requests);
         }
     }
 }
@@ -230,6 +230,22 @@ void shaper_count(const struct shaper_binding *binding, const struct shaper_serv
 }
 
 /* ---- the end ---- */
+
+void shaper_leave(struct shaper_ticket *ticket) {
+    unsigned counted_in = ticket->counted_in;
+    leave_counts(ticket);
+    ticket->left |= counted_in;
+}
+
+void shaper_return_to_place(struct shaper_ticket *ticket) {
+    for (size_t i = 0; i < SHAPER_SCOPES; i++) {
+        if ((ticket->left & 1u << i) != 0) {
+            in_flight_enter(&ticket->scopes[i]->in_flight, 0);
+        }
+    }
+    ticket->counted_in |= ticket->left;
+    ticket->left = 0;
+}
 
 void shaper_release(struct shaper_ticket *ticket, struct shaper_time now) {
     if (ticket->shaper == NULL) {

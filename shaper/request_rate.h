@@ -1,7 +1,9 @@
 /* Requests a second: up to N at once, then one every 1/N s (rps of the CBand*Speed directives).
  *
  * A request over the rate is told how long to wait; one that would wait for too long is refused, and told when to come
- * again. Built on pacer.h: all threads may ask at once. Pure: the time is a parameter, monotonic nanoseconds. */
+ * again. When the rate changes, by a reload or because a quota is exceeded, what is still owed is owed at the new one;
+ * a request that was told its turn keeps it. Built on pacer.h: all threads may ask at once; a zeroed struct is a new
+ * rate. Pure: the time is a parameter, monotonic nanoseconds. */
 #ifndef WEIR_SHAPER_REQUEST_RATE_H
 #define WEIR_SHAPER_REQUEST_RATE_H
 
@@ -10,6 +12,11 @@
 
 #include "shaper/pacer.h"
 
+struct request_rate {
+    struct pacer pacer;
+    atomic_uint per_s; /* that the debt is kept in; 0: never asked */
+};
+
 struct request_turn {
     bool refused;          /* nothing was taken */
     int64_t delay_ns;      /* not refused: 0 means at once */
@@ -17,9 +24,9 @@ struct request_turn {
 };
 
 /* per_s at least 1; max_delay_ns (CBandMaxDelay) below INT64_MAX. */
-struct request_turn request_rate_take(struct pacer *pacer, uint32_t per_s, int64_t now_ns, int64_t max_delay_ns);
+struct request_turn request_rate_take(struct request_rate *rate, uint32_t per_s, int64_t now_ns, int64_t max_delay_ns);
 
 /* A turn that was taken and is not used, because another limit refused the request. */
-void request_rate_give_back(struct pacer *pacer, uint32_t per_s);
+void request_rate_give_back(struct request_rate *rate);
 
 #endif

@@ -120,7 +120,8 @@ struct shaper_ticket {
     } holds[SHAPER_DIRECTIONS];
     struct ip_address address; /* masked */
     uint64_t first_bytes;      /* still to go out at once */
-    unsigned counted_in;       /* bits of enum shaper_scope */
+    unsigned counted_in;       /* bits of enum shaper_scope: counts of requests being served */
+    unsigned left;             /* the same, while shaper_leave() has given them back */
     bool has_begun;            /* the response */
     bool follows_quota;        /* a speed changes when a quota is exceeded */
     bool dry_run;
@@ -167,6 +168,12 @@ struct shaper_served {
 /* Counts a request that has ended under its host, user and class, whether it was admitted or not. Once a request; the
  * bytes of its response were counted as they were charged. */
 void shaper_count(const struct shaper_binding *binding, const struct shaper_served *served);
+/* The response is complete and its last bytes are about to be written: the request no longer counts among those being
+ * served, so that a client that has them and comes again at once, to whichever worker, finds its place free. Bytes are
+ * charged as before. */
+void shaper_leave(struct shaper_ticket *ticket);
+/* They could not be written yet: it counts again, whatever the limit is. Only after shaper_leave(). */
+void shaper_return_to_place(struct shaper_ticket *ticket);
 
 /* The request has ended, or was cancelled. Zeroes the ticket; a zeroed one is harmless. */
 void shaper_release(struct shaper_ticket *ticket, struct shaper_time now);

@@ -5,11 +5,11 @@
 
 #include "shaper/in_flight.h"
 #include "shaper/lane.h"
-#include "shaper/pacer.h"
+#include "shaper/request_rate.h"
 
 struct traffic_scope {
-    struct lane lane;      /* bytes to clients */
-    struct pacer requests; /* see request_rate.h */
+    struct lane lane; /* bytes to clients */
+    struct request_rate requests;
     struct in_flight in_flight;
 };
 

@@ -251,10 +251,7 @@ def test_a_slow_client_that_leaves_gives_its_place_back_at_once(limited, connect
 
 def test_a_new_period(limited):
     proxy = limited("CBandLimit 1500B", "CBandPeriod 2S")
-    for _ in range(3):
-        if proxy.get().status == 200:
-            break
-        time.sleep(0.1)
+    wait_for(lambda: proxy.get().status == 200, 3, "the first period")
     wait_for(lambda: proxy.get().status == 503, 3, "the quota to be exceeded", every=0)
     assert_refused(proxy.get(), within=2)
     begin = time.monotonic()
@@ -266,12 +263,13 @@ def test_periods_follow_on_a_grid(limited):
     """Whatever is asked when, a period begins every second from the first request on."""
     proxy = limited("CBandLimit 500B", "CBandPeriod 1S")
     served = []
-    begin = time.monotonic()
-    while time.monotonic() - begin < 3:
+
+    def ask():
         if proxy.get().status == 200:
-            served.append(time.time())
-        time.sleep(0.02)
-    assert 3 <= len(served) <= 4
+            served.append(time.monotonic())
+        return len(served) == 5
+
+    wait_for(ask, 8, "five periods")
     for one, two in itertools.pairwise(served[1:]):
         assert 0.8 < two - one < 1.2
 
@@ -281,13 +279,16 @@ def test_slices_grow_the_allowance(limited):
     proxy = limited("CBandLimit 12000B", "CBandPeriod 4S", "CBandPeriodSlice 1S")
     served = []
     begin = time.monotonic()
-    while time.monotonic() - begin < 2.7:
+
+    def ask():
         answer = proxy.get()
         if answer.status == 200:
             served.append(time.monotonic() - begin)
         else:
             assert_refused(answer, within=1)
-            time.sleep(0.03)
+        return time.monotonic() - begin > 2.7
+
+    wait_for(ask, 4, "2.7 seconds of requests")
     # in the first second at least the first allowance; one more second, at most as much again (and what crossed)
     assert 3 <= sum(1 for at in served if at < 0.9) <= 6
     assert 6 <= len(served) <= 12

@@ -122,3 +122,21 @@ def test_one_that_cannot_be_opened_stops_the_start(weir_command, directory):
     result = weir_command(config=f"Listen 127.0.0.1:{free_port()}\nErrorLog error.log")
     assert result.returncode == 1
     assert re.search(r"ErrorLog \S*/error\.log: cannot be opened: Is a directory", result.stderr), result.stderr
+
+
+def test_a_flood_of_one_message_is_cut_short_and_counted(weir, origin, connect):
+    """Each malformed request is worth a line; a thousand of them are not worth a thousand."""
+    proxy = weir(f"LogLevel info\nErrorLog error.log\nProxyPass / {origin().url}")
+    for _ in range(500):
+        assert connect(proxy.port).send(b"(\r\n\r\n").read_response().status == 400
+    told = r"… and (\d+) more like it: .*answering 400"
+
+    def said():
+        lines = proxy.file("error.log").splitlines()
+        told_of = sum(int(found.group(1)) for line in lines if (found := re.search(told, line)))
+        return told_of + sum("answering 400" in line and "more like it" not in line for line in lines)
+
+    wait_for(lambda: said() == 500, 5, "every line to be written or counted")
+    assert "] log writer: … and " in proxy.file("error.log")
+    assert proxy.file("error.log").count("answering 400") < 400
+    assert proxy.get("/").status == 200

@@ -47,6 +47,28 @@ static void as_many_requests_as_allowed_are_served_at_a_time(void) {
 }
 
 /* Random comings and goings over two hosts of one user, with a model that counts by hand. */
+/* The place is free before the last bytes are written, and taken again when they could not be. */
+static void a_place_is_left_before_the_last_bytes(void) {
+    struct shaper *shaper = new_shaper();
+    struct shaper_binding *binding = apply(shaper, "Listen 80\nCBandSpeed 0 0 1\nCBandRemoteSpeed 0 0 1\n");
+    struct shaper_ticket one, two, three;
+    expect(admit(binding, 0, 1, 0, &one), SHAPER_PASS, SHAPER_REASON_NONE);
+    expect(admit(binding, 0, 1, 0, &two), SHAPER_REFUSE, SHAPER_REASON_HOST_CONNECTIONS);
+    shaper_leave(&one);
+    shaper_leave(&one);
+    expect(admit(binding, 0, 1, 0, &two), SHAPER_PASS, SHAPER_REASON_NONE);
+    shaper_return_to_place(&one); /* beyond the cap: it is there */
+    shaper_leave(&two);
+    expect(admit(binding, 0, 1, 0, &three), SHAPER_REFUSE, SHAPER_REASON_HOST_CONNECTIONS);
+    shaper_charge(&two, SHAPER_RESPONSE, 1000, at_s(0)); /* still charged */
+    shaper_release(&two, at_s(0));
+    shaper_release(&one, at_s(0));
+    CU_ASSERT_EQUAL(in_flight_now(&binding->hosts[0].record->scope.in_flight), 0);
+    expect(admit(binding, 0, 1, 0, &three), SHAPER_PASS, SHAPER_REASON_NONE);
+    shaper_release(&three, at_s(0));
+    end(shaper, binding);
+}
+
 static void counts_match_a_model(void) {
     enum { TICKETS = 40 };
     struct shaper *shaper = new_shaper();
@@ -309,6 +331,7 @@ static void every_reason_has_a_text_of_its_own(void) {
 int main(void) {
     static const CU_TestInfo tests[] = {TEST(a_host_without_limits_serves_all),
                                         TEST(as_many_requests_as_allowed_are_served_at_a_time),
+                                        TEST(a_place_is_left_before_the_last_bytes),
                                         TEST(counts_match_a_model),
                                         TEST(requests_over_the_rate_wait_then_are_refused),
                                         TEST(what_comes_of_an_exceeded_quota),

@@ -9,13 +9,13 @@ enum { RATES = sizeof rates / sizeof rates[0] };
 
 static void n_at_once_then_one_every_nth_of_a_second(void) {
     for (size_t i = 0; i < RATES; i++) {
-        struct pacer pacer = {0};
+        struct request_rate shared = {0};
         uint32_t rate = rates[i];
         for (uint32_t n = 0; n < rate; n++) {
-            CU_ASSERT_EQUAL(request_rate_take(&pacer, rate, start_ns, 10 * SECOND_NS).delay_ns, 0);
+            CU_ASSERT_EQUAL(request_rate_take(&shared, rate, start_ns, 10 * SECOND_NS).delay_ns, 0);
         }
         for (uint32_t n = 1; n <= 2 * rate; n++) {
-            struct request_turn turn = request_rate_take(&pacer, rate, start_ns, 10 * SECOND_NS);
+            struct request_turn turn = request_rate_take(&shared, rate, start_ns, 10 * SECOND_NS);
             CU_ASSERT_FALSE(turn.refused);
             CU_ASSERT_TRUE(turn.delay_ns > 0);
             CU_ASSERT_DOUBLE_EQUAL((double)turn.delay_ns, 1e9 * n / rate, 1e9 * n / rate * 1e-3 + 2);
@@ -25,12 +25,12 @@ static void n_at_once_then_one_every_nth_of_a_second(void) {
 
 static void steady_demand_gets_the_rate(void) {
     for (size_t i = 0; i < RATES; i++) {
-        struct pacer pacer = {0};
+        struct request_rate shared = {0};
         uint32_t rate = rates[i];
         int64_t now_ns = start_ns, end_ns = start_ns + 20 * SECOND_NS;
         uint64_t served = 0;
         while (now_ns < end_ns) {
-            now_ns += request_rate_take(&pacer, rate, now_ns, 10 * SECOND_NS).delay_ns;
+            now_ns += request_rate_take(&shared, rate, now_ns, 10 * SECOND_NS).delay_ns;
             served++;
         }
         CU_ASSERT_DOUBLE_EQUAL((double)served, 21.0 * rate, 21.0 * rate * 1e-3 + 1);
@@ -43,13 +43,13 @@ static void random_demand_never_exceeds_the_rate(void) {
     static int64_t begun_ns[REQUESTS];
     uint32_t seed = 21;
     for (unsigned round = 0; round < 5; round++) {
-        struct pacer pacer = {0};
+        struct request_rate shared = {0};
         uint32_t rate = 1 + next_random(&seed) % 50;
         int64_t now_ns = start_ns;
         size_t count = 0;
         while (count < REQUESTS) {
             now_ns += next_random(&seed) % (uint32_t)(2 * SECOND_NS / rate) * (next_random(&seed) % 3 == 0);
-            struct request_turn turn = request_rate_take(&pacer, rate, now_ns, SECOND_NS);
+            struct request_turn turn = request_rate_take(&shared, rate, now_ns, SECOND_NS);
             if (turn.refused) {
                 now_ns += SECOND_NS / 4;
             } else {
@@ -66,10 +66,10 @@ static void random_demand_never_exceeds_the_rate(void) {
 }
 
 static void a_refusal_takes_nothing_and_says_when_to_come_again(void) {
-    struct pacer pacer = {0};
+    struct request_rate shared = {0};
     unsigned served = 0;
     for (unsigned i = 0; i < 1000; i++) {
-        struct request_turn turn = request_rate_take(&pacer, 10, start_ns, 3 * SECOND_NS);
+        struct request_turn turn = request_rate_take(&shared, 10, start_ns, 3 * SECOND_NS);
         served += turn.refused ? 0 : 1;
         if (turn.refused) {
             CU_ASSERT_EQUAL(turn.retry_after_s, 4);
@@ -77,37 +77,50 @@ static void a_refusal_takes_nothing_and_says_when_to_come_again(void) {
         }
     }
     CU_ASSERT_EQUAL(served, 10 + 30);
-    CU_ASSERT_EQUAL(request_rate_take(&pacer, 10, start_ns + 4 * SECOND_NS, 0).delay_ns, 0);
-    CU_ASSERT_TRUE(request_rate_take(&(struct pacer){0}, 1, start_ns, 0).delay_ns == 0);
+    CU_ASSERT_EQUAL(request_rate_take(&shared, 10, start_ns + 4 * SECOND_NS, 0).delay_ns, 0);
+    CU_ASSERT_TRUE(request_rate_take(&(struct request_rate){0}, 1, start_ns, 0).delay_ns == 0);
 }
 
 static void a_turn_given_back_is_the_next_ones(void) {
-    struct pacer pacer = {0};
+    struct request_rate shared = {0};
     for (unsigned i = 0; i < 500; i++) {
-        CU_ASSERT_EQUAL(request_rate_take(&pacer, 3, start_ns, SECOND_NS).delay_ns, 0);
-        request_rate_give_back(&pacer, 3);
+        CU_ASSERT_EQUAL(request_rate_take(&shared, 3, start_ns, SECOND_NS).delay_ns, 0);
+        request_rate_give_back(&shared);
     }
 }
 
+/* What was owed at the old rate is owed at the new one; nobody waits for turns of a rate that no longer holds. */
+static void a_changed_rate_holds_at_once(void) {
+    struct request_rate shared = {0};
+    for (unsigned i = 0; i < 6; i++) {
+        request_rate_take(&shared, 1, start_ns, 10 * SECOND_NS);
+    }
+    CU_ASSERT_EQUAL(request_rate_take(&shared, 1, start_ns, 10 * SECOND_NS).delay_ns, 6 * SECOND_NS);
+    CU_ASSERT_EQUAL(request_rate_take(&shared, 100, start_ns, 10 * SECOND_NS).delay_ns, 7 * SECOND_NS / 100);
+    CU_ASSERT_EQUAL(request_rate_take(&shared, 2, start_ns, 10 * SECOND_NS).delay_ns, 8 * SECOND_NS / 2);
+    request_rate_give_back(&shared);
+    CU_ASSERT_EQUAL(request_rate_take(&shared, 2, start_ns, 10 * SECOND_NS).delay_ns, 8 * SECOND_NS / 2);
+}
+
 struct asker {
-    struct pacer *pacer;
+    struct request_rate *rate;
     unsigned served;
 };
 
 static void *ask_often(void *argument) {
     struct asker *asker = argument;
     for (unsigned i = 0; i < 5000; i++) {
-        asker->served += request_rate_take(asker->pacer, 100, start_ns, 9 * SECOND_NS).refused ? 0 : 1;
+        asker->served += request_rate_take(asker->rate, 100, start_ns, 9 * SECOND_NS).refused ? 0 : 1;
     }
     return NULL;
 }
 
 static void eight_threads_share_one_rate(void) {
-    struct pacer pacer = {0};
+    struct request_rate shared = {0};
     struct asker askers[8];
     unsigned served = 0;
     for (size_t i = 0; i < 8; i++) {
-        askers[i] = (struct asker){&pacer, 0};
+        askers[i] = (struct asker){&shared, 0};
     }
     run_eight_threads(ask_often, askers, sizeof *askers);
     for (size_t i = 0; i < 8; i++) {
@@ -122,6 +135,7 @@ int main(void) {
                                         TEST(random_demand_never_exceeds_the_rate),
                                         TEST(a_refusal_takes_nothing_and_says_when_to_come_again),
                                         TEST(a_turn_given_back_is_the_next_ones),
+                                        TEST(a_changed_rate_holds_at_once),
                                         TEST(eight_threads_share_one_rate),
                                         CU_TEST_INFO_NULL};
     return run_suite("request_rate", tests);
