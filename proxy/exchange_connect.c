@@ -105,6 +105,7 @@ static enum step_result connect_failed(struct exchange *exchange, int error) {
     struct worker *worker = exchange->worker;
     counters_add(&worker->counters, COUNTER_ORIGIN_CONNECT_FAILURES, 1);
     log_error("cannot connect to origin %s: %s", exchange->origin->name, strerror(error));
+    origin_add(exchange->runtime, ORIGIN_COUNT_FAILURES);
     bool was_member = exchange->member != NULL;
     exchange->address_attempt++;
     union socket_address address;

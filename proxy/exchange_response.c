@@ -19,6 +19,9 @@ void exchange_take_back_head(struct exchange *exchange) {
 enum step_result exchange_origin_failed(struct exchange *exchange, int status, enum end_reason reason,
                                         const char *why) {
     log_error("%s", why);
+    if (exchange->runtime != NULL && reason != END_ORIGIN_DOWN) { /* that was counted at the connect */
+        origin_add(exchange->runtime, ORIGIN_COUNT_FAILURES);
+    }
     if (reason == END_ORIGIN_BAD || reason == END_ORIGIN_CUT) {
         counters_add(&exchange->worker->counters, COUNTER_ORIGIN_BAD_RESPONSES, 1);
     }
@@ -111,6 +114,7 @@ static bool dress_as_error_document(struct exchange *exchange, struct response_h
 static enum step_result final_head(struct exchange *exchange, struct response_head *response) {
     struct origin_connection *connection = exchange->connection;
     exchange->answered_ns = exchange->worker->now_ns;
+    origin_answered(exchange->runtime, exchange->answered_ns - exchange->asked_ns);
     if (!dress_as_error_document(exchange, response)) {
         return exchange_origin_failed(exchange, exchange->error_document_status, exchange->reason,
                                       "the origin has no such ErrorDocument");

@@ -156,6 +156,7 @@ static struct origin_connection *new_connection(struct origin_pool_entry *entry,
     connection->deadline.expired = on_idle_expired;
     entry->open++;
     counters_add(&entry->pool->worker->counters, COUNTER_ORIGIN_CONNECTIONS, 1);
+    origin_add(exchange->runtime, ORIGIN_COUNT_CONNECTIONS);
     return connection;
 }
 

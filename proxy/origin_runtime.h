@@ -22,6 +22,14 @@ struct origin_runtime {
     atomic_bool check_failed;          /* active health */
 
     unsigned good_checks, bad_checks; /* in a row */
+
+    /* For people: any thread adds. On cache lines of their own, away from what decides. */
+    _Alignas(64) atomic_uint_fast64_t counts[ORIGIN_COUNTS];
+    atomic_uint_fast64_t first_byte[ORIGIN_LATENCIES];
+    atomic_uint_fast64_t first_byte_ns; /* their sum */
 };
+
+/* Fills in all but what the configuration says. */
+void origin_runtime_view(struct origin_runtime *origin, int64_t now_ns, struct origin_view *view);
 
 #endif

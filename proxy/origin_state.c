@@ -84,6 +84,14 @@ static void set_address(struct origin_table *table, struct origin_runtime *runti
     }
 }
 
+static struct origin_runtime *new_runtime(void) {
+    void *memory = NULL;
+    if (posix_memalign(&memory, _Alignof(struct origin_runtime), sizeof(struct origin_runtime)) != 0) {
+        abort(); /* as must_malloc() does */
+    }
+    return memset(memory, 0, sizeof(struct origin_runtime));
+}
+
 static struct origin_runtime *acquire(struct origin_table *table, const struct origin *origin, bool is_member) {
     char *key = key_of(origin, is_member);
     struct origin_runtime **bucket = &table->buckets[bucket_of(key)];
@@ -94,7 +102,7 @@ static struct origin_runtime *acquire(struct origin_table *table, const struct o
             return each;
         }
     }
-    struct origin_runtime *runtime = must_calloc(1, sizeof *runtime);
+    struct origin_runtime *runtime = new_runtime();
     runtime->key = key;
     runtime->references = 1;
     runtime->next = *bucket;
@@ -224,6 +232,23 @@ void origins_free(struct origins **origins_pointer) {
     free(origins);
 }
 
+void origins_visit(const struct origins *origins, int64_t now_ns, origins_visitor *visit, void *context) {
+    const struct config *config = origins->config;
+    const struct balancer **balancer_of = must_calloc(config->origin_count, sizeof(struct balancer *));
+    for (size_t i = 0; i < config->balancer_count; i++) {
+        const struct balancer *balancer = config->balancers[i];
+        for (size_t j = 0; j < balancer->member_count; j++) {
+            balancer_of[balancer->members[j].origin->index] = balancer;
+        }
+    }
+    for (size_t i = 0; i < config->origin_count; i++) {
+        struct origin_view view = {.origin = config->origins[i], .balancer = balancer_of[i]};
+        origin_runtime_view(origins->runtimes[i], now_ns, &view);
+        visit(context, &view);
+    }
+    free(balancer_of);
+}
+
 /* --- worker threads --- */
 
 struct origin_runtime *origins_get(const struct origins *origins, const struct origin *origin) {
@@ -273,6 +298,7 @@ bool origin_usable(struct origin_runtime *origin, int64_t now_ns) {
 
 void origin_begin(struct origin_runtime *origin) {
     atomic_fetch_add_explicit(&origin->in_flight, 1, memory_order_relaxed);
+    origin_add(origin, ORIGIN_COUNT_REQUESTS);
 }
 
 void origin_end(struct origin_runtime *origin) {

@@ -63,4 +63,32 @@ bool origin_usable(struct origin_runtime *origin, int64_t now_ns);
 void origin_begin(struct origin_runtime *origin);
 void origin_end(struct origin_runtime *origin);
 
+/* --- what happened there: workers add, any thread reads --- */
+
+enum origin_count {
+    ORIGIN_COUNT_CONNECTIONS, /* made */
+    ORIGIN_COUNT_REQUESTS,    /* sent there */
+    ORIGIN_COUNT_FAILURES,    /* connects that failed, and requests without a good response */
+    ORIGIN_COUNTS
+};
+void origin_add(struct origin_runtime *origin, enum origin_count count);
+
+enum { ORIGIN_LATENCIES = 16 };
+extern const int64_t origin_latency_bounds_ns[ORIGIN_LATENCIES]; /* upper ones; the last is INT64_MAX */
+/* The response's head came so long after the request's head was sent. */
+void origin_answered(struct origin_runtime *origin, int64_t after_ns);
+
+struct origin_view {
+    const struct origin *origin;
+    const struct balancer *balancer; /* NULL: it is in none */
+    bool is_usable;
+    size_t in_flight;
+    uint64_t counts[ORIGIN_COUNTS];
+    uint64_t first_byte[ORIGIN_LATENCIES]; /* in each latency, not cumulative */
+    uint64_t first_byte_ns;
+};
+typedef void origins_visitor(void *context, const struct origin_view *view);
+/* Each plain origin and each member of a balancer, in the configuration's order. Housekeeping thread. */
+void origins_visit(const struct origins *origins, int64_t now_ns, origins_visitor *visit, void *context);
+
 #endif

@@ -20,6 +20,7 @@
 #include "proxy/open_files.h"
 #include "proxy/pid_file.h"
 #include "proxy/privileges.h"
+#include "proxy/process_second.h"
 #include "proxy/process_state.h"
 #include "proxy/service_notify.h"
 #include "proxy/upgrade.h"
@@ -338,6 +339,7 @@ static void join_all(struct process *process) {
 static void free_process(struct process *process) {
     upgrade_cancel(process);
     join_all(process);
+    process_stop_seconds(process);
     generation_unref(&process->generation);
     mailbox_free(&process->mailbox); /* frees the generations that were mailed to us */
     shaper_free(&process->shaper);
@@ -357,6 +359,7 @@ static void free_process(struct process *process) {
         ev_timer_stop(process->loop, &process->drain_timer);
         ev_loop_destroy(process->loop);
     }
+    free((void *)(uintptr_t)process->last_reload.text);
     free(process->notify);
     free(process);
 }
@@ -379,6 +382,7 @@ static struct process *make_process(const struct process_options *options) {
 }
 
 static void run(struct process *process) {
+    process_start_seconds(process);
     announce(process);
     process_watch_signals(process);
     ev_run(process->loop, 0);

@@ -9,6 +9,7 @@
 #include "proxy/generation.h"
 #include "proxy/listener.h"
 #include "proxy/process.h"
+#include "proxy/process_survey.h"
 #include "proxy/worker.h"
 
 struct mailbox;
@@ -30,6 +31,7 @@ struct process {
     struct mailbox *mailbox;
     struct log_writer *log_writer;
     struct shaper *shaper; /* thread-safe; lives from start to end, whatever is reloaded */
+    struct ledger *ledger; /* process_second.c; NULL before it serves */
     struct origin_table *origin_table;
     struct listener_set *listeners;
     struct generation *generation; /* the current one; one reference */
@@ -51,6 +53,10 @@ struct process {
     struct upgrade *upgrade; /* a USR2 under way; NULL */
     ev_signal signals[PROCESS_SIGNALS];
     ev_timer drain_timer;
+    ev_timer second_timer;
+    int64_t next_second_ns, lag_ns;           /* monotonic */
+    struct process_reload_result last_reload; /* its text is ours */
+    uint64_t reloads, reloads_failed;
 
     _Alignas(64) atomic_size_t connections; /* of clients, all workers; any thread */
     atomic_uint status_jobs;                /* status_job.c; any thread */

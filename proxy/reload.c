@@ -29,7 +29,8 @@ static void warn_of_fixed(const struct process *process, const struct config *co
     }
 }
 
-static struct config *load(struct process *process) {
+/* *problem: what was said about the file when it was bad; the caller frees it. */
+static struct config *load(struct process *process, char **problem) {
     char *messages = NULL;
     size_t size = 0;
     FILE *out = open_memstream(&messages, &size);
@@ -43,11 +44,15 @@ static struct config *load(struct process *process) {
         log_error("HUP: %s has errors; the old configuration holds on", process->options->config.path);
     }
     log_text(config == NULL ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN, messages);
-    free(messages);
+    if (config == NULL) {
+        *problem = messages;
+    } else {
+        free(messages);
+    }
     return config;
 }
 
-static struct generation *make_generation(struct process *process, struct config *config) {
+static struct generation *make_generation(struct process *process, struct config *config, char **problem) {
     char *error = NULL;
     if (!listener_set_open(process->listeners, config, process->worker_count, &error)) {
         config_unref(&config);
@@ -59,7 +64,7 @@ static struct generation *make_generation(struct process *process, struct config
         listener_set_rollback(process->listeners);
     }
     log_error("HUP: %s; the old configuration holds on", error != NULL ? error : "no memory");
-    free(error);
+    *problem = error;
     return NULL;
 }
 
@@ -82,6 +87,14 @@ static void take_over(struct process *process, struct generation *generation) {
     process->generation = generation;
 }
 
+/* For who asks later how it went. Takes the text over; NULL with a failure: nothing is known. */
+static void remember(struct process *process, bool ok, char *problem) {
+    free((void *)(uintptr_t)process->last_reload.text);
+    process->reloads++;
+    process->reloads_failed += !ok;
+    process->last_reload = (struct process_reload_result){ok, clock_wall_us() / US_PER_SECOND, problem};
+}
+
 void process_reload(struct process *process) {
     if (process->phase != PROCESS_RUNNING || process->upgrade != NULL) {
         log_notice("HUP: not now: %s", process->upgrade != NULL ? "an upgrade is under way" : "the process is ending");
@@ -89,20 +102,23 @@ void process_reload(struct process *process) {
     }
     service_notify_reloading(process->notify, clock_monotonic_ns());
     process->generation_number++;
-    struct config *config = load(process);
+    char *problem = NULL;
+    struct config *config = load(process, &problem);
     struct generation *generation = NULL;
     if (config != NULL) {
         config->generation = process->generation_number;
         if (log_writer_set_error_log(process->log_writer, &config->server)) {
-            generation = make_generation(process, config);
+            generation = make_generation(process, config, &problem);
             if (generation == NULL) { /* back to where messages went before */
                 (void)log_writer_set_error_log(process->log_writer, &process->generation->config->server);
             }
         } else {
             log_error("HUP: the new ErrorLog cannot be opened; the old configuration holds on");
+            problem = strdup("the new ErrorLog cannot be opened");
             config_unref(&config);
         }
     }
+    remember(process, generation != NULL, problem);
     char status[96];
     if (generation != NULL) {
         take_over(process, generation);

@@ -168,6 +168,7 @@ struct shaper_served {
 /* Counts a request that has ended under its host, user and class, whether it was admitted or not. Once a request; the
  * bytes of its response were counted as they were charged. */
 void shaper_count(const struct shaper_binding *binding, const struct shaper_served *served);
+
 /* The response is complete and its last bytes are about to be written: the request no longer counts among those being
  * served, so that a client that has them and comes again at once, to whichever worker, finds its place free. Bytes are
  * charged as before. */
