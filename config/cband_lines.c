@@ -45,12 +45,18 @@ static const char *kept(struct parser *parser, const char *text) {
     return arena_strdup(parser_arena(parser), text);
 }
 
+/* For the classic status document, which says KiB where the administrator did. */
+static bool is_written_in_kib(const struct word *word) {
+    return strpbrk(word->text, "iI") != NULL;
+}
+
 void cband_apply_limit(struct parser *parser, const struct directive_use *use) {
     struct traffic_limits *traffic = traffic_of(parser, use);
     uint64_t bytes;
     mark_said(parser, &traffic->said, CBAND_SAID_LIMIT);
     if (word_quota(parser, &use->arguments[0], &bytes)) {
         traffic->limit_bytes = bytes;
+        traffic->limit_in_kib = is_written_in_kib(&use->arguments[0]);
     }
 }
 
@@ -62,6 +68,7 @@ void cband_apply_class_limit(struct parser *parser, const struct directive_use *
     if (!word_quota(parser, &use->arguments[1], &quota.limit_bytes)) {
         return;
     }
+    quota.limit_in_kib = is_written_in_kib(&use->arguments[1]);
     size_t count = traffic->class_quota_count;
     struct class_quota *quotas = list_grow(parser_arena(parser), traffic->class_quotas, count, sizeof *quotas);
     size_t at = 0;

@@ -38,6 +38,7 @@ struct class_quota {
     const char *name;                 /* of the class, as written */
     const struct client_class *class; /* found by limits_check(); never NULL afterwards */
     uint64_t limit_bytes;
+    bool limit_in_kib; /* it was written with Ki, Mi, … */
     struct place place;
 };
 
@@ -89,6 +90,7 @@ struct traffic_limits {
     uint64_t period_s;    /* PERIOD_SECONDS only */
     uint64_t slice_s;     /* CBandPeriodSlice; 0: the whole period at once */
     uint64_t limit_bytes; /* CBandLimit: quota of a period */
+    bool limit_in_kib;    /* it was written with Ki, Mi, … */
     const char *exceeded_url;
     struct speed_limit exceeded_speed; /* counts as given when any field is set */
     const char *scoreboard;            /* a database, directory or file of mod_cband; NULL: StateFile */

@@ -34,6 +34,7 @@ struct process_options {
     const char *const *arguments; /* of that binary, ends with NULL; without -d */
     process_reporter *report;     /* housekeeping thread; NULL: none */
     process_answerer *answer;     /* status.h */
+    const char *libraries;        /* "libev 4.33, …": for who asks */
 };
 
 /* Runs until it is told to end; the program's exit code: 0, or 1 when it could not start, with the reason on standard

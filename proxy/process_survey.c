@@ -15,6 +15,7 @@ void process_survey(const struct process *process, struct process_survey *survey
         .ledger = process->ledger,
         .counters = process->ended_counters,
         .log = log_writer_counts(process->log_writer),
+        .libraries = process->options->libraries,
         .workers = process->worker_count,
         .generation = generation->number,
         .started_wall_s = now_wall_s - (now_ns - process->started_ns) / NS_PER_SECOND,

@@ -19,6 +19,7 @@ struct process_survey {
     const struct ledger *ledger;
     struct counters_snapshot counters; /* of all workers, those ended too */
     struct log_writer_counts log;
+    const char *libraries;
     unsigned workers;
     uint64_t generation;
     int64_t started_wall_s, now_wall_s, uptime_ns, now_ns;

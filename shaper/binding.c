@@ -97,9 +97,11 @@ static void bind_classes(struct shaper_binding *binding, const struct config *co
 }
 
 static void bind_users(struct shaper_binding *binding, const struct config *config) {
+    binding->user_records = must_calloc(config->user_count, sizeof(struct traffic_record *));
     for (size_t i = 0; i < config->user_count; i++) {
         struct traffic_record *record =
             traffic_record_of(binding->shaper, &binding->shaper->users, config->users[i].name, config->users[i].name);
+        binding->user_records[i] = record;
         note_index(&binding->user_of_record, &binding->user_record_count, record->id, i);
         apply_quota(binding, record, &config->users[i].traffic, 0);
     }
@@ -158,6 +160,7 @@ void shaper_binding_unref(struct shaper_binding **binding) {
     class_tree_free(&last->classes);
     config_unref(&last->config);
     free(last->class_ids);
+    free(last->user_records);
     free(last->class_tallies);
     free(last->hosts);
     free(last->host_of_record);

@@ -1,4 +1,5 @@
-/* A configuration tied to its records: what admit.c and grant.c look limits up in. Internal to shaper/.
+/* A configuration tied to its records: what admit.c and grant.c look limits up in. Internal to shaper/, and for whoever
+ * shows what it comes to.
  *
  * Built by shaper_apply() and immutable afterwards; reference-counted, any thread. */
 #ifndef WEIR_SHAPER_BINDING_H
@@ -31,6 +32,7 @@ struct shaper_binding {
     size_t *class_ids;                /* by index in config->classes: the same over reloads */
     struct tally_set **class_tallies; /* likewise */
     struct host_binding *hosts;
+    struct traffic_record **user_records;    /* by index in config->users */
     size_t *host_of_record, *user_of_record; /* record id to index in the configuration; BINDING_GONE */
     size_t host_record_count, user_record_count;
 };

@@ -223,6 +223,42 @@ void quota_reset(struct quota *quota, int64_t now_s) {
     pthread_mutex_unlock(&quota->lock);
 }
 
+static void look_at(uint64_t limit_bytes, const atomic_uint_fast64_t *allowed, const atomic_uint_fast64_t *used,
+                    struct quota_view *view) {
+    view->limit_bytes = limit_bytes;
+    view->used_bytes = atomic_load_explicit(used, memory_order_relaxed);
+    if (limit_bytes > 0) {
+        view->allowed_bytes = atomic_load_explicit(allowed, memory_order_relaxed);
+        view->is_exceeded = view->used_bytes > view->allowed_bytes;
+    }
+}
+
+void quota_look(struct quota *quota, size_t class_id, int64_t now_s, struct quota_view *view) {
+    *view = (struct quota_view){.begin_s = 0};
+    pthread_mutex_lock(&quota->lock);
+    bool has_begun = quota->start_s != QUOTA_NOT_BEGUN;
+    if (has_begun && !is_fresh(quota, now_s)) {
+        refresh(quota, now_s);
+    }
+    if (class_id == QUOTA_IN_TOTAL) {
+        look_at(quota->limit_bytes, &quota->allowed_bytes, &quota->used_bytes, view);
+    } else {
+        const struct quota_class *class = find_class(quota, class_id);
+        if (class != NULL) {
+            look_at(class->limit_bytes, &class->allowed_bytes, &class->used_bytes, view);
+        }
+    }
+    if (has_begun && quota->rule.kind != PERIOD_NONE) {
+        view->begin_s = quota->span.begin_s;
+        view->end_s = quota->span.end_s;
+    }
+    if (!has_begun) {
+        view->allowed_bytes =
+            period_allowed_bytes(&quota->next_rule, &(struct period_span){0, INT64_MAX}, view->limit_bytes, 0);
+    }
+    pthread_mutex_unlock(&quota->lock);
+}
+
 size_t quota_snapshot(struct quota *quota, struct quota_state *state, struct quota_class_state *classes, size_t room) {
     size_t count = 0;
     pthread_mutex_lock(&quota->lock);

@@ -86,6 +86,21 @@ int64_t quota_next_allowance_s(struct quota *quota, int64_t now_s);
 /* Forgets what was used. A period in seconds begins now. */
 void quota_reset(struct quota *quota, int64_t now_s);
 
+/* ---- for people ---- */
+
+struct quota_view {
+    int64_t begin_s, end_s; /* of the present period; 0: it has not begun, or never ends */
+    uint64_t limit_bytes;   /* 0: none */
+    uint64_t allowed_bytes; /* by the slices so far; 0 without a limit */
+    uint64_t used_bytes;
+    bool is_exceeded;
+};
+
+/* In total, or of one class (class_id; QUOTA_IN_TOTAL). A period that has ended is over, one that has not begun does
+ * not begin by being looked at. */
+#define QUOTA_IN_TOTAL SIZE_MAX
+void quota_look(struct quota *quota, size_t class_id, int64_t now_s, struct quota_view *view);
+
 /* ---- for a store: everything that a restart must not lose ---- */
 
 struct quota_state {
