@@ -248,15 +248,40 @@ static void check_files(struct parser *parser) {
     check_folder(parser, last_use(parser, "PidFile"), server->pid_file);
     check_folder(parser, last_use(parser, "StateFile"), server->state_file);
     check_folder(parser, last_use(parser, "ControlSocket"), server->control_socket);
-    parser_config(parser)->server.lists_clients |= server->control_socket != NULL;
     check_folder(parser, last_use(parser, "ErrorLog"), server->log_target == LOG_TO_FILE ? server->log_path : NULL);
     for (size_t i = 0; i < parser->log_count; i++) {
         check_folder(parser, parser->logs[i].use, parser->logs[i].log->path);
     }
 }
 
+/* The control socket is a listener like others, but for what is answered there. */
+static void add_control_listener(struct parser *parser) {
+    struct config *config = parser->config;
+    const char *path = config->server.control_socket;
+    if (path == NULL) {
+        return;
+    }
+    const struct listener control = {
+        .name = arena_printf(parser_arena(parser), "unix:%s", path), .unix_path = path, .control = true};
+    struct listener *listeners =
+        list_grow(parser_arena(parser), config->listeners, config->listener_count, sizeof *listeners);
+    for (size_t i = 0; i < config->listener_count; i++) {
+        if (strcmp(listeners[i].name, control.name) == 0) {
+            const struct directive_use *use = last_use(parser, "ControlSocket");
+            parser_error_use(parser, use, use != NULL ? &use->arguments[0] : NULL,
+                             "choose another path for one of the two", "\"%s\" is listened on already, line %u",
+                             control.name, listeners[i].place.line);
+            return;
+        }
+    }
+    listeners[config->listener_count++] = control;
+    config->listeners = listeners;
+    config->server.lists_clients = true;
+}
+
 void config_check(struct parser *parser) {
     check_listeners(parser);
+    add_control_listener(parser);
     for (size_t i = 1; i < parser->host_count; i++) {
         check_addresses(parser, &parser->hosts[i]);
         check_tls_of_host(parser, &parser->hosts[i]);

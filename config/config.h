@@ -95,7 +95,13 @@ struct read_timeout { /* one phase of RequestReadTimeout; 0: off */
 };
 
 enum via_mode { VIA_OFF, VIA_ON, VIA_FULL, VIA_BLOCK };
-enum handler_kind { HANDLER_NONE, HANDLER_STATUS, HANDLER_STATUS_ME, HANDLER_METRICS };
+enum handler_kind {
+    HANDLER_NONE,
+    HANDLER_STATUS,
+    HANDLER_STATUS_ME,
+    HANDLER_METRICS,
+    HANDLER_CONTROL /* what comes through the ControlSocket; no SetHandler names it */
+};
 
 enum header_action { HEADER_SET, HEADER_APPEND, HEADER_ADD, HEADER_UNSET, HEADER_EDIT, HEADER_EDIT_ALL, HEADER_MERGE };
 enum header_early { HEADER_ONSUCCESS, HEADER_ALWAYS };
@@ -274,6 +280,7 @@ struct listener {
     uint16_t port;
     const char *unix_path; /* NULL: TCP */
     bool https, proxy_protocol;
+    bool control; /* ControlSocket: for who may read and write the socket's file, and for nothing but weir itself */
     struct place place;
 };
 

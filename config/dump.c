@@ -138,6 +138,9 @@ void config_print_hosts(const struct config *config, FILE *out) {
     fputs("Listeners:\n", out);
     for (size_t i = 0; i < config->listener_count; i++) {
         const struct listener *listener = &config->listeners[i];
+        if (listener->control) {
+            continue;
+        }
         fprintf(out, "         %s%s%s (%s:%u)\n", listener->name, listener->https ? " https" : "",
                 listener->proxy_protocol ? " proxy-protocol" : "", listener->place.file, listener->place.line);
     }

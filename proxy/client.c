@@ -114,6 +114,7 @@ void client_accept(struct worker *worker, int fd, const struct client_origin *th
     client->from.local = find_local_address(fd, through);
     client->from.local_port = through->local_port;
     client->from.https = through->https;
+    client->from.control = through->control;
     client->phase = through->proxy_protocol ? CLIENT_PROXY_HEADER : CLIENT_IDLE;
     client->since_ns = worker->now_ns;
     client->idle_timeout_ns =

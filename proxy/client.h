@@ -15,7 +15,7 @@ struct client;
 struct client_origin {
     struct ip_address local_address;
     uint16_t local_port;
-    bool https, proxy_protocol, unix_socket;
+    bool https, proxy_protocol, unix_socket, control;
 };
 
 /* Takes over an accepted, non-blocking descriptor. `peer` is as accept4 gave it. Closes it itself when something is

@@ -302,8 +302,10 @@ void exchange_end(struct exchange *exchange, bool logged) {
     if (logged) {
         assert(exchange->state == EXCHANGE_DONE);
         count_response(exchange);
-        exchange_count_shaping(exchange);
-        write_access_log(exchange);
+        if (!exchange->from.control) {
+            exchange_count_shaping(exchange);
+            write_access_log(exchange);
+        }
     }
     if (exchange->counted) {
         counters_subtract(&exchange->worker->counters, COUNTER_REQUESTS_ACTIVE, 1);

@@ -87,6 +87,7 @@ struct exchange_client {
     uint16_t peer_port, local_port, client_port;
     bool https;
     bool trusted; /* the PROXY protocol spoke */
+    bool control; /* it came through the ControlSocket */
 };
 
 struct exchange {

@@ -61,6 +61,10 @@ static bool forwards_used_up(struct exchange *exchange) {
 }
 
 enum step_result exchange_step_route(struct exchange *exchange) {
+    if (exchange->from.control) {
+        exchange->route.settings.handler = HANDLER_CONTROL;
+        return exchange_begin_status(exchange);
+    }
     struct route_request request = {
         .head = &exchange->request,
         .local_address = exchange->from.local,

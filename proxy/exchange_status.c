@@ -1,5 +1,7 @@
 /* States STATUS_READ and STATUS: pages about weir itself. One worker.
  * Always true: nothing of this waits on the worker; the document is made on the housekeeping thread. */
+#include <string.h>
+
 #include "proxy/exchange_steps.h"
 #include "proxy/status_job.h"
 #include "proxy/worker.h"
@@ -40,6 +42,15 @@ enum step_result exchange_begin_status(struct exchange *exchange) {
     return STEP_AGAIN;
 }
 
+static void add_to_form(struct exchange *exchange, struct span data) {
+    char *form = arena_alloc_raw(&exchange->arena, exchange->form.len + data.len);
+    if (exchange->form.len > 0) {
+        memcpy(form, exchange->form.ptr, exchange->form.len);
+    }
+    memcpy(form + exchange->form.len, data.ptr, data.len);
+    exchange->form = (struct span){form, exchange->form.len + data.len};
+}
+
 /* Collects the form. A longer one than any of ours is refused. */
 enum step_result exchange_step_status_read(struct exchange *exchange) {
     while (exchange->request.framing != BODY_NONE) {
@@ -50,8 +61,7 @@ enum step_result exchange_step_status_read(struct exchange *exchange) {
             if (exchange->form.len + data.len > STATUS_FORM_BYTES_MAX) {
                 return exchange_answer(exchange, 413, END_TOO_LARGE);
             }
-            exchange->form = span_of(arena_printf(&exchange->arena, "%.*s%.*s", (int)exchange->form.len,
-                                                  exchange->form.ptr, (int)data.len, data.ptr));
+            add_to_form(exchange, data);
             exchange->operations->use_body(exchange->downstream, data.len);
             continue;
         case BODY_MORE:

@@ -145,9 +145,10 @@ static int open_unix(const struct listener *listener, char **error) {
         return -1;
     }
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    /* Everybody may connect who can reach the folder: its permissions decide. */
+    /* Everybody may connect who can reach the folder: its permissions decide. The control socket is its owner's alone;
+     * nobody can have connected before listen(). */
     if (fd < 0 || bind(fd, (const struct sockaddr *)&address, sizeof address) != 0 ||
-        chmod(listener->unix_path, 0666) != 0 || listen(fd, BACKLOG) != 0) {
+        chmod(listener->unix_path, listener->control ? 0600 : 0666) != 0 || listen(fd, BACKLOG) != 0) {
         fail_with_errno(error, listener);
         if (fd >= 0) {
             close(fd);

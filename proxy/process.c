@@ -90,7 +90,8 @@ unsigned process_worker_count(const struct config *config) {
 }
 
 void process_status(const struct process *process, char *text, size_t size) {
-    size_t listeners = process->generation->config->listener_count;
+    const struct config *config = process->generation->config;
+    size_t listeners = config->listener_count - (config->server.control_socket != NULL);
     snprintf(text, size, "serving on %zu listener%s with %u worker%s, generation %llu", listeners,
              listeners == 1 ? "" : "s", process->worker_count, process->worker_count == 1 ? "" : "s",
              (unsigned long long)process->generation->number);

@@ -75,7 +75,9 @@ static enum accepted accept_one(struct worker_thread *thread, struct worker_list
     if (fd < 0) {
         return classify(errno);
     }
-    if (process_take_connection(worker->process, worker->connection_limit)) {
+    /* However full it is, its operator can get in. */
+    size_t limit = listener->through.control ? SIZE_MAX : worker->connection_limit;
+    if (process_take_connection(worker->process, limit)) {
         client_accept(worker, fd, &listener->through, &peer);
     } else {
         refuse(thread, fd, listener);
@@ -153,6 +155,7 @@ static void describe(struct client_origin *through, const struct listener *liste
         .https = listener->https,
         .proxy_protocol = listener->proxy_protocol,
         .unix_socket = listener->unix_path != NULL,
+        .control = listener->control,
     };
     if (!is_any(&listener->address)) {
         through->local_address = listener->address;
