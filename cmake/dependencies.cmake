@@ -22,6 +22,7 @@ endfunction()
 
 weir_find(PCRE2::pcre2 HEADER pcre2.h LIBRARY pcre2-8 PACKAGE libpcre2-dev)
 weir_find(LibEv::ev HEADER ev.h LIBRARY ev PACKAGE libev-dev)
+weir_find(Nftables::nftables HEADER nftables/libnftables.h LIBRARY nftables PACKAGE libnftables-dev)
 if(WEIR_TESTS)
   weir_find(CUnit::cunit HEADER CUnit/CUnit.h LIBRARY cunit PACKAGE libcunit1-dev)
 endif()

@@ -4,7 +4,7 @@
  * Housekeeping thread only. Every call returns at once: mails and commands are children of their own, at most
  * BLOCK_CHILDREN_MAX at a time; the rest waits in a queue of BLOCK_QUEUE_MAX, and what finds it full is dropped and
  * counted. A child has BLOCK_CHILD_SECONDS, then its process group gets TERM, and KILL 5 s later. Whatever fails here
- * is logged (at most one line a second a kind, the rest is counted) and counted; it never undoes a block.
+ * is logged (at most one line a second and kind) and counted; it never undoes a block.
  *
  * Not here: the lines "Blacklisting address …" of the error log and syslog, and DOSLogOnly: the caller logs, and does
  * not call when nothing is refused.
@@ -67,7 +67,7 @@ void block_notifier_restored(struct block_notifier *notifier, const struct block
  * BLOCK_FIREWALL_MARGIN seconds longer than said, so being that much late is no matter. */
 void block_notifier_renewed(struct block_notifier *notifier, const struct ip_prefix *blocked, uint32_t remaining_s);
 
-/* The block is over, by itself or because somebody lifted it. For a block that is not known here it does nothing. */
+/* The block is over, by itself or because somebody lifted it. Only for blocks that were announced here. */
 void block_notifier_ended(struct block_notifier *notifier, const struct ip_prefix *blocked);
 
 enum { BLOCK_FIREWALL_MARGIN = 5 };

@@ -1,5 +1,5 @@
 /* Dropping privileges. Called by process.c at start. Invariant: after true with a User other than root, no privilege is
- * left that could be got back. */
+ * left that could be got back, and none at all but CAP_NET_ADMIN where DOSFirewall needs it. */
 #include "proxy/privileges.h"
 
 #include <errno.h>
@@ -13,6 +13,8 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "proxy/capability.h"
 
 struct identity {
     const char *name; /* of the user, for its supplementary groups; NULL: a number without a name */
@@ -93,7 +95,23 @@ static void give_files(const struct config *config, const struct identity *ident
     }
 }
 
-static bool become(const struct identity *identity, char **error) {
+/* What needs a privilege after the start. */
+struct needs {
+    bool net_admin;    /* DOSFirewall */
+    bool set_user_ids; /* mails and commands: sendmail, sudo and their like are set-user-ID or set-group-ID programs */
+};
+
+static struct needs find_needs(const struct config *config) {
+    struct needs needs = {.net_admin = config->server.burst.firewall_family != FIREWALL_NONE};
+    for (size_t i = 0; i < config->host_count; i++) {
+        const struct burst_limits *burst = &config->hosts[i]->burst;
+        needs.set_user_ids = needs.set_user_ids || burst->email != NULL || burst->system_command != NULL;
+    }
+    return needs;
+}
+
+static bool become(const struct identity *identity, struct needs needs, char **error) {
+    bool keeps = needs.net_admin && identity->uid != 0 && capability_hold();
     bool worked =
         (identity->name != NULL ? initgroups(identity->name, identity->gid) : setgroups(1, &identity->gid)) == 0 &&
         setresgid(identity->gid, identity->gid, identity->gid) == 0 &&
@@ -102,10 +120,15 @@ static bool become(const struct identity *identity, char **error) {
         return say(error, "cannot become user %u, group %u: %s", (unsigned)identity->uid, (unsigned)identity->gid,
                    strerror(errno));
     }
+    if (identity->uid != 0 && !capability_settle(keeps) && keeps) {
+        return say(error, "cannot keep CAP_NET_ADMIN, which DOSFirewall needs: %s", strerror(errno));
+    }
     if (identity->uid != 0 && setuid(0) == 0) {
         return say(error, "privileges could be got back after they were dropped; refusing to run");
     }
-    (void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    if (!needs.set_user_ids) {
+        (void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    }
     return true;
 }
 
@@ -119,13 +142,17 @@ bool privileges_drop(const struct config *config, char **error, char **notice) {
     if (!find_identity(server, &identity, error)) {
         return false;
     }
-    if (geteuid() == identity.uid && getegid() == identity.gid) {
-        return true; /* as after USR2 */
+    struct needs needs = find_needs(config);
+    if (geteuid() == identity.uid && getegid() == identity.gid) { /* as after USR2 */
+        if (geteuid() != 0) {
+            capability_keep_from_children(needs.net_admin);
+        }
+        return true;
     }
     if (geteuid() != 0) {
         say(notice, "User and Group have no effect: weir was not started by root");
         return true;
     }
     give_files(config, &identity);
-    return become(&identity, error);
+    return become(&identity, needs, error);
 }

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "proxy/capability.h"
 #include "proxy/clock.h"
 #include "proxy/log.h"
 #include "proxy/process_state.h"
@@ -89,6 +90,8 @@ static void free_environment(char **entries) {
 
 /* Async-signal-safe calls only: the other threads of the old process may hold any lock. */
 __attribute__((noreturn)) static void exec_child(const struct launch *launch) {
+    (void)close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC); /* libraries open some without it */
+    capability_pass_on();
     bool inheritable = fcntl(launch->report_fd, F_SETFD, 0) == 0;
     for (size_t i = 0; i < launch->descriptor_count; i++) {
         inheritable = fcntl(launch->descriptors[i], F_SETFD, 0) == 0 && inheritable;

@@ -27,6 +27,7 @@ FOLDERS = {  # what a folder may include
 OUTSIDE = {  # the libraries that only some folders may see
     "ev.h": {"proxy", "proxy/program"},
     "llhttp.h": {"proxy", "proxy/program"},
+    "nftables/libnftables.h": {"proxy", "proxy/program"},
     "pcre2.h": {"config", "proxy/program"},
     "sys/socket.h": {"config", "proxy", "proxy/program"},
     "sqlite3.h": {"shaper", "proxy/program"},
