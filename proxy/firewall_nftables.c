@@ -29,17 +29,23 @@ struct change {
     uint32_t seconds; /* 0: to be removed */
 };
 
+/* One thing that may be wrong, and whether it was said. */
+struct trouble {
+    char text[ERROR_MAX]; /* "": nothing */
+    bool logged;
+    int64_t again_ns; /* no line before */
+};
+
 struct firewall {
     struct ev_loop *loop;
     ev_timer collect;
-    struct nft_ctx *nft;          /* made when it is needed first */
-    char name[NAME_MAX_BYTES];    /* "inet filter weir"; "": no firewall */
-    struct firewall_set set;      /* when usable */
-    bool usable;                  /* the set was there when it was last looked at */
-    int64_t look_ns, complain_ns; /* not before */
-    char complaint[ERROR_MAX];    /* what is wrong now; "": nothing */
-    bool complained;              /* and was logged */
-    struct change *pending;       /* oldest first */
+    struct nft_ctx *nft;                         /* made when it is needed first */
+    char name[NAME_MAX_BYTES];                   /* "inet filter weir"; "": no firewall */
+    struct firewall_set set;                     /* when usable */
+    bool usable;                                 /* the set was there when it was last looked at */
+    int64_t look_ns;                             /* not again before */
+    struct trouble set_trouble, element_trouble; /* all is lost; one address is */
+    struct change *pending;                      /* oldest first */
     size_t pending_count, pending_room;
     struct firewall_counts counts;
 };
@@ -56,7 +62,6 @@ static const char *advice(const char *error) {
         {"does not exist", "create table and set first, as in nft add set …, and look at them with nft list ruleset"},
         {"overlaps", "the set has a network already that holds this address; auto-merge would take both"},
         {"Too many open files in system", "the set is full; declare it with a larger size"},
-        {"flags", "blocking goes on without it"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         if (strstr(error, rows[i].part) != NULL) {
@@ -66,28 +71,26 @@ static const char *advice(const char *error) {
     return "blocking goes on without it";
 }
 
-static void complain(struct firewall *firewall, const char *error) {
+static void complain(struct firewall *firewall, struct trouble *trouble, const char *error) {
     int64_t now_ns = clock_monotonic_ns();
-    bool same = strcmp(firewall->complaint, error) == 0;
-    if ((same && firewall->complained) || now_ns < firewall->complain_ns) {
-        if (!same) {
-            snprintf(firewall->complaint, sizeof firewall->complaint, "%s", error);
-            firewall->complained = false;
-        }
-        return;
+    if (strcmp(trouble->text, error) != 0) {
+        snprintf(trouble->text, sizeof trouble->text, "%s", error);
+        trouble->logged = false;
     }
-    snprintf(firewall->complaint, sizeof firewall->complaint, "%s", error);
-    firewall->complained = true;
-    firewall->complain_ns = now_ns + COMPLAIN_AGAIN_NS;
-    log_error("DOSFirewall nftables %s: %s (%s)", firewall->name, firewall->complaint, advice(error));
+    if (!trouble->logged && now_ns >= trouble->again_ns) {
+        trouble->logged = true;
+        trouble->again_ns = now_ns + COMPLAIN_AGAIN_NS;
+        log_error("DOSFirewall nftables %s: %s (%s)", firewall->name, error, advice(error));
+    }
 }
 
 static void be_content(struct firewall *firewall) {
-    if (firewall->complaint[0] != '\0') {
+    struct trouble *trouble = &firewall->set_trouble;
+    if (trouble->logged) {
         log_notice("DOSFirewall nftables %s: takes addresses again", firewall->name);
-        firewall->complaint[0] = '\0';
-        firewall->complained = false;
     }
+    trouble->text[0] = '\0';
+    trouble->logged = false;
 }
 
 /* ---- libnftables ---- */
@@ -101,13 +104,13 @@ static bool open_nft(struct firewall *firewall) {
     if (fd < 0) {
         char error[ERROR_MAX];
         snprintf(error, sizeof error, "the kernel has no netfilter for us: %s", strerror(errno));
-        complain(firewall, error);
+        complain(firewall, &firewall->set_trouble, error);
         return false;
     }
     close(fd);
     firewall->nft = nft_ctx_new(NFT_CTX_DEFAULT);
     if (firewall->nft == NULL) {
-        complain(firewall, "libnftables cannot be used");
+        complain(firewall, &firewall->set_trouble, "libnftables cannot be used");
         return false;
     }
     nft_ctx_output_set_flags(firewall->nft, NFT_CTX_OUTPUT_TERSE); /* a set without its elements */
@@ -171,15 +174,15 @@ static bool look(struct firewall *firewall) {
     }
     snprintf(command, sizeof command, "list set %s\n", firewall->name);
     if (!run(firewall, command, error)) {
-        complain(firewall, error);
+        complain(firewall, &firewall->set_trouble, error);
         return false;
     }
     const char *listing = nft_ctx_get_output_buffer(firewall->nft);
     firewall->set = firewall_read_set(listing != NULL ? listing : "");
     if (!firewall->set.ipv4 && !firewall->set.ipv6) {
-        complain(firewall, "the set is not of type ipv4_addr or ipv6_addr");
+        complain(firewall, &firewall->set_trouble, "the set is not of type ipv4_addr or ipv6_addr");
     } else if (!firewall->set.timeouts) {
-        complain(firewall, "the set is declared without flags timeout");
+        complain(firewall, &firewall->set_trouble, "the set is declared without flags timeout");
     } else {
         firewall->usable = true;
     }
@@ -242,7 +245,7 @@ static void run_pieces(struct firewall *firewall, const struct change *changes, 
         firewall->counts.changes += count;
     } else if (count == 1) {
         firewall->counts.failures++;
-        complain(firewall, error);
+        complain(firewall, &firewall->element_trouble, error);
     } else {
         run_pieces(firewall, changes, count / 2, tries);
         run_pieces(firewall, changes + count / 2, count - count / 2, tries);
@@ -260,7 +263,7 @@ static void run_changes(struct firewall *firewall, const struct change *changes,
         firewall->counts.failures += count;
     } else if (count == 1) {
         firewall->counts.failures++;
-        complain(firewall, error);
+        complain(firewall, &firewall->element_trouble, error);
     } else {
         unsigned tries = FIREWALL_TRIES_MAX;
         run_pieces(firewall, changes, count, &tries);
@@ -280,7 +283,8 @@ static bool fits(struct firewall *firewall, const struct ip_prefix *blocked) {
     }
     if (!full_length(blocked) && !firewall->set.prefixes) {
         firewall->counts.failures++;
-        complain(firewall, "the set takes no prefixes; declare it with flags interval, timeout, or DOSIPv6Prefix 128");
+        complain(firewall, &firewall->element_trouble,
+                 "the set takes no prefixes; declare it with flags interval, timeout, or DOSIPv6Prefix 128");
         return false;
     }
     return true;
@@ -343,7 +347,7 @@ static void add_pending(struct firewall *firewall, const struct ip_prefix *block
     }
     if (firewall->pending_count >= FIREWALL_PENDING_MAX) {
         firewall->counts.failures++;
-        complain(firewall, "more addresses are blocked than the firewall is told in time");
+        complain(firewall, &firewall->element_trouble, "more addresses are blocked than the firewall is told in time");
         return;
     }
     if (firewall->pending_count == firewall->pending_room) {
@@ -381,9 +385,8 @@ void firewall_apply(struct firewall *firewall, const struct burst_server *server
     }
     if (strcmp(name, firewall->name) != 0) { /* what is pending was meant for the other set */
         firewall->pending_count = 0;
-        firewall->complaint[0] = '\0';
-        firewall->complained = firewall->usable = false;
-        firewall->complain_ns = 0;
+        firewall->set_trouble = firewall->element_trouble = (struct trouble){0};
+        firewall->usable = false;
         memcpy(firewall->name, name, sizeof name);
     }
     if (name[0] != '\0' && look(firewall)) {
