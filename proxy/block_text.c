@@ -77,7 +77,7 @@ static void print_line(FILE *out, const char *label, const char *text) {
         return;
     }
     fputs(label, out);
-    for (size_t i = 0; text[i] != '\0' && i < BLOCK_PRINTABLE_MAX; i++) {
+    for (size_t i = 0; i < BLOCK_PRINTABLE_MAX && text[i] != '\0'; i++) {
         fputc(text[i] >= ' ' && text[i] <= '~' ? text[i] : '?', out);
     }
     fputc('\n', out);

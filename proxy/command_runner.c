@@ -205,7 +205,7 @@ static struct child *free_place(struct command_runner *runner) {
 }
 
 static void run_in(struct command_runner *runner, struct child *child, struct command_order *order) {
-    pid_t pid;
+    pid_t pid = 0;
     int error = start_order(order, &pid);
     if (error != 0) {
         char how[96];

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "config/version.h"
+#include "proxy/block_notifier.h"
 #include "proxy/clock.h"
 #include "proxy/daemonise.h"
 #include "proxy/log.h"
@@ -294,6 +295,8 @@ static bool start(struct process *process, struct config **config) {
         return false;
     }
     log_writer_start(process->log_writer);
+    process->block_notifier = block_notifier_new(process->loop);
+    block_notifier_apply(process->block_notifier, process->generation->config);
     process->shaper = make_shaper(process->generation->config, process->worker_count);
     process->origin_table = origin_table_new(process->loop);
     generation_bind(process->generation, process->origin_table, NAMES_WAIT_NS);
@@ -343,6 +346,7 @@ static void free_process(struct process *process) {
     process_stop_seconds(process);
     generation_unref(&process->generation);
     mailbox_free(&process->mailbox); /* frees the generations that were mailed to us */
+    block_notifier_free(&process->block_notifier);
     shaper_free(&process->shaper);
     if (process->origin_table != NULL) {
         origin_table_free(&process->origin_table);

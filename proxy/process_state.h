@@ -12,6 +12,7 @@
 #include "proxy/process_survey.h"
 #include "proxy/worker.h"
 
+struct block_notifier;
 struct mailbox;
 struct upgrade;
 
@@ -30,8 +31,9 @@ struct process {
     struct ev_loop *loop;
     struct mailbox *mailbox;
     struct log_writer *log_writer;
-    struct shaper *shaper; /* thread-safe; lives from start to end, whatever is reloaded */
-    struct ledger *ledger; /* process_second.c; NULL before it serves */
+    struct shaper *shaper;                 /* thread-safe; lives from start to end, whatever is reloaded */
+    struct block_notifier *block_notifier; /* mails, commands, dos- files, firewall */
+    struct ledger *ledger;                 /* process_second.c; NULL before it serves */
     struct origin_table *origin_table;
     struct listener_set *listeners;
     struct generation *generation; /* the current one; one reference */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proxy/block_notifier.h"
 #include "proxy/clock.h"
 #include "proxy/log.h"
 #include "proxy/open_files.h"
@@ -78,6 +79,7 @@ static void take_over(struct process *process, struct generation *generation) {
                  short_of, process->file_limit);
     }
     generation_bind(generation, process->origin_table, 0);
+    block_notifier_apply(process->block_notifier, config);
     process_mail_sockets(process, generation);
     size_t dropped = listener_set_drop_others(process->listeners, config);
     if (dropped > 0) {
