@@ -20,6 +20,7 @@
 
 #define COLLECT_SECONDS 0.02 /* what comes within this time goes into one batch */
 #define LOOK_AGAIN_NS (5 * NS_PER_SECOND)
+#define PIECES_NS (500 * NS_PER_MS)
 #define COMPLAIN_AGAIN_NS (10 * NS_PER_SECOND)
 
 enum { NAME_MAX_BYTES = 320, ERROR_MAX = 200, SHARE_OF_THREAD = 5 };
@@ -233,22 +234,29 @@ static bool run_batch(struct firewall *firewall, const struct change *changes, s
     return done;
 }
 
+/* How long a batch that failed may be looked into: with a hundred thousand elements in the table a try takes 0.2 s. */
+struct patience {
+    unsigned tries;
+    int64_t end_ns;
+};
+
 /* Halves what fails, to find the one change that spoils the rest. */
-static void run_pieces(struct firewall *firewall, const struct change *changes, size_t count, unsigned *tries) {
+static void run_pieces(struct firewall *firewall, const struct change *changes, size_t count,
+                       struct patience *patience) {
     char error[ERROR_MAX];
-    if (*tries == 0) {
+    if (patience->tries == 0 || clock_monotonic_ns() > patience->end_ns) {
         firewall->counts.failures += count;
         return;
     }
-    --*tries;
+    patience->tries--;
     if (run_batch(firewall, changes, count, error)) {
         firewall->counts.changes += count;
     } else if (count == 1) {
         firewall->counts.failures++;
         complain(firewall, &firewall->element_trouble, error);
     } else {
-        run_pieces(firewall, changes, count / 2, tries);
-        run_pieces(firewall, changes + count / 2, count - count / 2, tries);
+        run_pieces(firewall, changes, count / 2, patience);
+        run_pieces(firewall, changes + count / 2, count - count / 2, patience);
     }
 }
 
@@ -265,8 +273,8 @@ static void run_changes(struct firewall *firewall, const struct change *changes,
         firewall->counts.failures++;
         complain(firewall, &firewall->element_trouble, error);
     } else {
-        unsigned tries = FIREWALL_TRIES_MAX;
-        run_pieces(firewall, changes, count, &tries);
+        struct patience patience = {FIREWALL_TRIES_MAX, clock_monotonic_ns() + PIECES_NS};
+        run_pieces(firewall, changes, count, &patience);
     }
 }
 
