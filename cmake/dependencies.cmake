@@ -2,11 +2,12 @@
 
 set(WEIR_MISSING "")
 
-# weir_find(TARGET HEADER file LIBRARY name PACKAGE debian-package): an imported target, its header a system include.
+# weir_find(TARGET HEADER file LIBRARY name PACKAGE debian-package [SUFFIX folder]): an imported target, its header a system
+# include; the header may lie in a folder of its own below the usual ones.
 function(weir_find target)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "HEADER;LIBRARY;PACKAGE" "")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "HEADER;LIBRARY;PACKAGE;SUFFIX" "")
   string(MAKE_C_IDENTIFIER "WEIR_${arg_LIBRARY}" id)
-  find_path(${id}_INCLUDE ${arg_HEADER})
+  find_path(${id}_INCLUDE ${arg_HEADER} PATH_SUFFIXES ${arg_SUFFIX})
   find_library(${id}_LIBRARY ${arg_LIBRARY})
   mark_as_advanced(${id}_INCLUDE ${id}_LIBRARY)
   if(NOT ${id}_INCLUDE OR NOT ${id}_LIBRARY)
@@ -23,6 +24,8 @@ endfunction()
 weir_find(PCRE2::pcre2 HEADER pcre2.h LIBRARY pcre2-8 PACKAGE libpcre2-dev)
 weir_find(LibEv::ev HEADER ev.h LIBRARY ev PACKAGE libev-dev)
 weir_find(Nftables::nftables HEADER nftables/libnftables.h LIBRARY nftables PACKAGE libnftables-dev)
+weir_find(LibXml2::xml2 HEADER libxml/xmlwriter.h LIBRARY xml2 PACKAGE libxml2-dev SUFFIX libxml2)
+weir_find(Jansson::jansson HEADER jansson.h LIBRARY jansson PACKAGE libjansson-dev)
 if(WEIR_TESTS)
   weir_find(CUnit::cunit HEADER CUnit/CUnit.h LIBRARY cunit PACKAGE libcunit1-dev)
 endif()

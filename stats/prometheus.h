@@ -1,15 +1,13 @@
-/* The counters as Prometheus text, format 0.0.4: SetHandler weir-metrics. A renderer: it sees a snapshot only. Pure,
- * any thread. */
+/* The snapshot as Prometheus text, format 0.0.4 (prometheus.io, "Exposition formats"): SetHandler weir-metrics.
+ *
+ * Base units, bytes and seconds. Labels are names of the configuration (hosts, users, classes, upstreams) and words of
+ * weir's; never a client, nor what a client chose. A host's label is its name; of several hosts with one name, its key.
+ * Refusals have a series for each reason that has occurred. A narrow view has no series of the server's. */
 #ifndef WEIR_STATS_PROMETHEUS_H
 #define WEIR_STATS_PROMETHEUS_H
 
-#include <stdio.h>
+#include "stats/render.h"
 
-#include "proxy/counters.h"
-
-#define STATS_PROMETHEUS_CONTENT_TYPE "text/plain; version=0.0.4; charset=utf-8"
-
-/* HELP, TYPE and value of each row of counters.def, zero or not, each named "weir_" and the row's name. */
-void stats_prometheus(const struct counters_snapshot *snapshot, FILE *out);
+stats_renderer stats_prometheus;
 
 #endif

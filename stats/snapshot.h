@@ -159,8 +159,9 @@ struct stats_server {
     const struct stats_gauge *gauges; /* memory, tables, evictions, notifications, state flushes, loop lag, … */
     size_t gauge_count;
     uint64_t clients_known;
-    uint64_t blocks_total[16]; /* by enum burst_reason */
-    bool classic_xml;          /* CBandStatusXML classic */
+    uint64_t blocks_total[16];     /* by enum burst_reason */
+    const char *block_reasons[16]; /* their words, as in burst_reasons.def; NULL: not a reason to block */
+    bool classic_xml;              /* CBandStatusXML classic */
 };
 
 /* ---- all of it ---- */

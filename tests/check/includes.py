@@ -30,6 +30,8 @@ OUTSIDE = {  # the libraries that only some folders may see
     "nftables/libnftables.h": {"proxy", "proxy/program"},
     "pcre2.h": {"config", "proxy/program"},
     "sys/socket.h": {"config", "proxy", "proxy/program"},
+    "jansson.h": {"stats", "proxy/program"},
+    "libxml/xmlwriter.h": {"stats", "proxy/program"},
     "sqlite3.h": {"shaper", "proxy/program"},
 }
 OPENSSL = {"proxy", "proxy/program"}
