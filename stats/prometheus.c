@@ -104,7 +104,7 @@ static void make_owner_labels(struct metrics *metrics) {
     metrics->class_labels = prometheus_labels(&metrics->arena, sources, snapshot->class_count);
 }
 
-/* A narrow snapshot has quotas of classes, but no classes. */
+/* A narrow snapshot has quotas of classes, but no classes. The first label, "", is the total's. */
 static void make_quota_class_labels(struct metrics *metrics) {
     const struct stats_limits *widest = NULL;
     for (size_t i = 0; i < metrics->snapshot->host_count + metrics->snapshot->user_count; i++) {
@@ -117,10 +117,11 @@ static void make_quota_class_labels(struct metrics *metrics) {
     }
     size_t count = widest != NULL ? widest->class_quota_count : 0;
     struct label_source *sources = arena_alloc(&metrics->arena, (count + 1) * sizeof *sources);
+    sources[0].name = "";
     for (size_t i = 0; i < count; i++) {
-        sources[i].name = widest->class_quotas[i].class_name;
+        sources[i + 1].name = widest->class_quotas[i].class_name;
     }
-    metrics->quota_class_labels = prometheus_labels(&metrics->arena, sources, count);
+    metrics->quota_class_labels = prometheus_labels(&metrics->arena, sources, count + 1);
 }
 
 static void make_upstream_labels(struct metrics *metrics) {

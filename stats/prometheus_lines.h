@@ -12,7 +12,7 @@ struct metrics {
     FILE *out;
     const char *const *host_labels; /* escaped names, in the snapshot's order */
     const char *const *user_labels, *const *class_labels, *const *upstream_labels;
-    const char *const *quota_class_labels; /* of the class quotas of each owner */
+    const char *const *quota_class_labels; /* of each owner's quotas: the total, then the classes */
     const char *const *balancer_labels;    /* of each upstream; "" for none */
     struct arena arena;                    /* of the labels */
 };

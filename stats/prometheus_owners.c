@@ -126,11 +126,10 @@ static void put_limit(const struct metrics *metrics, const struct metric *metric
 /* One value of each quota. */
 static void put_quota(const struct metrics *metrics, const struct metric *metric, const struct owner *owner,
                       uint64_t (*value)(const struct stats_quota *)) {
-    fprintf(metrics->out, "weir_%s{scope=\"%s\",name=\"%s\",class=\"\"} %" PRIu64 "\n", metric->name, owner->scope,
-            owner->label, value(&owner->limits->quota));
-    for (size_t i = 0; i < owner->limits->class_quota_count; i++) {
+    for (size_t i = 0; i < owner->limits->class_quota_count + 1; i++) {
+        const struct stats_quota *quota = i == 0 ? &owner->limits->quota : &owner->limits->class_quotas[i - 1];
         fprintf(metrics->out, "weir_%s{scope=\"%s\",name=\"%s\",class=\"%s\"} %" PRIu64 "\n", metric->name,
-                owner->scope, owner->label, metrics->quota_class_labels[i], value(&owner->limits->class_quotas[i]));
+                owner->scope, owner->label, metrics->quota_class_labels[i], value(quota));
     }
 }
 

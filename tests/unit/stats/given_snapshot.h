@@ -1,4 +1,5 @@
-/* Snapshots for tests of renderers: the reference's sample, a hostile one, a large one. All memory is the snapshot's. */
+/* Snapshots for tests of renderers: the reference's sample, a hostile one, a large one. All memory is the snapshot's.
+ */
 #ifndef WEIR_TESTS_UNIT_STATS_GIVEN_SNAPSHOT_H
 #define WEIR_TESTS_UNIT_STATS_GIVEN_SNAPSHOT_H
 
@@ -117,19 +118,18 @@ static inline void given_server(struct stats_snapshot *snapshot) {
 }
 
 static inline void given_upstreams(struct stats_snapshot *snapshot) {
-    static const struct stats_upstream upstreams[] = {
-        {.name = "http://127.0.0.1:8080",
-         .is_usable = true,
-         .in_flight = 2,
-         .connections = 9,
-         .idle = 4,
-         .requests = 1000,
-         .failures = 3,
-         .first_byte = {5, 0, 7, [STATS_LATENCY_BUCKETS - 1] = 1},
-         .first_byte_sum_s = 61.125},
-        {.name = "http://127.0.0.1:8081", .balancer = "a \"lb\"\\"},
-        {.name = "http://127.0.0.1:8081", .balancer = "a \"lb\"\\"},
-        {.name = "http://127.0.0.1:8081"}};
+    static const struct stats_upstream upstreams[] = {{.name = "http://127.0.0.1:8080",
+                                                       .is_usable = true,
+                                                       .in_flight = 2,
+                                                       .connections = 9,
+                                                       .idle = 4,
+                                                       .requests = 1000,
+                                                       .failures = 3,
+                                                       .first_byte = {5, 0, 7, [STATS_LATENCY_BUCKETS - 1] = 1},
+                                                       .first_byte_sum_s = 61.125},
+                                                      {.name = "http://127.0.0.1:8081", .balancer = "a \"lb\"\\"},
+                                                      {.name = "http://127.0.0.1:8081", .balancer = "a \"lb\"\\"},
+                                                      {.name = "http://127.0.0.1:8081"}};
     snapshot->upstreams = upstreams;
     snapshot->upstream_count = sizeof upstreams / sizeof upstreams[0];
 }
