@@ -4,6 +4,7 @@
 
 #include <stdint.h>
 
+#include "shaper/period.h"
 #include "stats/snapshot.h"
 
 /* mod_cband's kbps: 1024 bits a second. */
@@ -20,15 +21,21 @@ static inline uint64_t stats_sum_reasons(const uint64_t counts[SHAPER_REASONS]) 
     return sum;
 }
 
-/* Seconds until usage begins again at 0; -1: never. A period that has not begun will be as long as it is. */
+/* Seconds until usage begins again at 0; -1: never. A period of seconds begins with the first request, so until then it
+ * lasts as long as it will. */
 static inline int64_t stats_time_to_refresh_s(const struct stats_limits *limits, int64_t now_s) {
     if (limits->period == PERIOD_NONE) {
         return -1;
     }
-    if (limits->period_end_s == 0) {
+    int64_t end_s = limits->period_end_s;
+    if (end_s == 0 && limits->period == PERIOD_SECONDS) {
         return limits->period_s > INT64_MAX ? INT64_MAX : (int64_t)limits->period_s;
     }
-    return limits->period_end_s > now_s ? limits->period_end_s - now_s : 0;
+    if (end_s == 0) {
+        const struct period_rule rule = {.kind = limits->period};
+        end_s = period_at(&rule, now_s, now_s).end_s;
+    }
+    return end_s > now_s ? end_s - now_s : 0;
 }
 
 #endif

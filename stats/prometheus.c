@@ -52,27 +52,13 @@ static void put_server(struct metrics *metrics, const struct stats_server *serve
     metrics_begin(metrics, "", &build);
     fprintf(metrics->out, "weir_build_info{version=\"%s\"} 1\n",
             prometheus_label(&metrics->arena, server->version != NULL ? server->version : ""));
-    const struct {
-        struct metric metric;
-        double value;
-    } rows[] = {
-        {{"start_time_seconds", "gauge", "When the process began, seconds since the epoch"}, (double)server->started_s},
-        {{"uptime_seconds", "gauge", "Seconds since the process began"}, (double)server->uptime_s},
-        {{"workers", "gauge", "Worker threads"}, server->workers},
-        {{"config_generation", "gauge", "Number of the configuration in force: 1 and one more with each reload"},
-         (double)server->generation},
-        {{"config_last_reload_successful", "gauge",
-          "1: the last reload was good, or there was none; 0: it was refused"},
-         server->last_reload.ok || server->last_reload.at_s == 0},
-        {{"config_last_reload_timestamp_seconds", "gauge",
-          "When the last reload was, seconds since the epoch; 0: never"},
-         (double)server->last_reload.at_s},
-        {{"clients", "gauge", "Client addresses in the table"}, (double)server->clients_known},
-        {{"blocks", "gauge", "Client addresses blocked now"}, (double)metrics->snapshot->block_count},
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        metrics_single(metrics, &rows[i].metric, rows[i].value);
-    }
+    const struct metric start = {"start_time_seconds", "gauge", "When the process began, seconds since the epoch"};
+    metrics_single(metrics, &start, (double)server->started_s);
+    const struct metric reload = {"last_reload_timestamp_seconds", "gauge",
+                                  "When the last reload was, seconds since the epoch; 0: never"};
+    metrics_single(metrics, &reload, (double)server->last_reload.at_s);
+    const struct metric now = {"blocks", "gauge", "Client addresses blocked now"};
+    metrics_single(metrics, &now, (double)metrics->snapshot->block_count);
     const struct metric blocks = {"blocks_total", "counter", "Blocks begun, by reason"};
     metrics_begin(metrics, "", &blocks);
     for (size_t i = 0; i < sizeof server->blocks_total / sizeof server->blocks_total[0]; i++) {

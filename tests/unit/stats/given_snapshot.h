@@ -96,9 +96,10 @@ static inline struct stats_limits given_limits(const struct stats_quota *class_q
 
 static inline void given_server(struct stats_snapshot *snapshot) {
     static const struct stats_gauge gauges[] = {
-        {"memory_bytes", COUNTER_TYPE_GAUGE, "bytes", "Memory in use", 123456789},
-        {"loop_lag_seconds", COUNTER_TYPE_GAUGE, "seconds", "How late timers are", 0.00025},
-        {"evictions_total", COUNTER_TYPE_COUNTER, "", "Clients forgotten for want of room", 17}};
+#define GAUGE(NAME, name, type, unit, help) {#name, COUNTER_TYPE_##type, unit, help, sizeof unit == 8 ? 0.00025 : 17},
+#include "stats/gauges.def"
+#undef GAUGE
+    };
     struct stats_server *server = &snapshot->server;
     server->libraries = "libev 4.33, OpenSSL 3.0";
     server->state_file = "/var/lib/weir/<state>.db";

@@ -44,7 +44,7 @@ static void test_values(void) {
     json_t *counters = json_object_get(json_object_get(document, "server"), "counters");
     CU_ASSERT_EQUAL(json_integer_value(json_object_get(counters, "client_sent_bytes_total")), INT64_MAX);
     CU_ASSERT_EQUAL(json_integer_value(json_object_get(counters, "tunnels")), 7);
-    CU_ASSERT_DOUBLE_EQUAL(json_real_value(json_object_get(counters, "loop_lag_seconds")), 0.00025, 1e-12);
+    CU_ASSERT_DOUBLE_EQUAL(json_real_value(json_object_get(counters, "housekeeping_lag_seconds")), 0.00025, 1e-12);
     json_t *host = json_array_get(json_object_get(document, "hosts"), 24);
     json_t *name, *user, *url, *classes;
     json_int_t total, used, left, refused, by_reason;

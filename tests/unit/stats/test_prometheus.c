@@ -121,11 +121,11 @@ static void test_server(void) {
     expect_line(text, "# TYPE weir_tunnels gauge\nweir_tunnels 7\n");
     expect_line(text, "\nweir_requests_total 0\n");
     expect_line(text, "\nweir_build_info{version=\"0.1.0\"} 1\n");
-    expect_line(text, "# TYPE weir_evictions_total counter\nweir_evictions_total 17\n");
-    expect_line(text, "\nweir_loop_lag_seconds 0.00025\n");
+    expect_line(text, "# TYPE weir_clients_evicted_total counter\nweir_clients_evicted_total 17\n");
+    expect_line(text, "\nweir_housekeeping_lag_seconds 0.00025\n");
     expect_line(text, "\nweir_blocks 20\n");
     expect_line(text, "\nweir_blocks_total{reason=\"page\"} 5\nweir_blocks_total{reason=\"blocklist-uri\"} 0\n");
-    expect_line(text, "\nweir_config_last_reload_successful 0\n");
+    expect_line(text, "\nweir_last_reload_timestamp_seconds 1789999940\n");
     CU_ASSERT(is_format(text));
     free(text);
     stats_snapshot_free(&snapshot);

@@ -50,7 +50,7 @@ static void test_values(void) {
     xmlDocPtr document = valid_document(snapshot, NULL);
     expect(document, "/weir/Server/last_reload/text", "weir.conf:3: \"&\" \xef\xbf\xbd is not understood");
     expect(document, "/weir/Server/counters/counter[name='client_sent_bytes_total']/value", "18446744073709551615");
-    expect(document, "/weir/Server/counters/counter[name='loop_lag_seconds']/value", "0.00025");
+    expect(document, "/weir/Server/counters/counter[name='housekeeping_lag_seconds']/value", "0.00025");
     expect(document, "/weir/Server/blocks_total/reason[name='page']/value", "5");
     const char *host = "/weir/Virtualhosts/virtualhost[name='host25.example.net']";
     char path[256];

@@ -173,6 +173,22 @@ static void test_units(void) {
     stats_snapshot_free(&snapshot);
 }
 
+/* A calendar's period goes on whether anybody came or not. */
+static void test_calendar(void) {
+    struct stats_snapshot *snapshot = given_empty_snapshot();
+    struct stats_host host = shop;
+    host.limits.period = PERIOD_CALENDAR_DAY;
+    host.limits.period_s = 0;
+    host.limits.period_begin_s = host.limits.period_end_s = 0;
+    snapshot->hosts = &host;
+    snapshot->host_count = 1;
+    xmlDocPtr document = well_formed(snapshot);
+    xmlNodePtr element = child(child(xmlDocGetRootElement(document), "Virtualhosts"), "shop.example.net");
+    expect(element, NULL, "time_to_refresh", "0W 0D 09:46:40"); /* it is 14:13:20 UTC */
+    xmlFreeDoc(document);
+    stats_snapshot_free(&snapshot);
+}
+
 static void test_names(void) {
     struct stats_snapshot *snapshot = given_snapshot(GIVEN_HOSTILE, 0);
     xmlDocPtr document = well_formed(snapshot);
@@ -213,10 +229,12 @@ static void test_names(void) {
 }
 
 int main(void) {
+    setenv("TZ", "UTC", 1);
     CU_initialize_registry();
     CU_pSuite suite = CU_add_suite("classic xml", NULL, NULL);
     CU_add_test(suite, "the sample", test_sample);
     CU_add_test(suite, "units and rounding", test_units);
+    CU_add_test(suite, "a calendar's period", test_calendar);
     CU_add_test(suite, "hostile names", test_names);
     CU_basic_run_tests();
     unsigned failures = CU_get_number_of_failures();
