@@ -69,14 +69,14 @@ static const struct stats_quota shop_classes[] = {
     {.class_name = "bots", .limit_bytes = 19999001, .used_bytes = 7310999}};
 static const struct stats_quota alice_classes[] = {{.class_name = "lan", .used_bytes = 20995 * 1024},
                                                    {.class_name = "bots", .used_bytes = 88120 * 1024}};
-static const struct ledger_rates rates = {.bytes_per_s_1 = 1,
-                                          .bytes_per_s_10 = 611.27 * 1024 / 8,
-                                          .bytes_per_s_60 = 2,
-                                          .requests_per_s_1 = 1,
-                                          .requests_per_s_10 = 3.46,
-                                          .requests_per_s_60 = 2};
+/* kbps and rps are those of the 10 s. */
+#define RATES                                                                                                          \
+    {                                                                                                                  \
+        .bytes_per_s_1 = 1, .bytes_per_s_10 = 611.27 * 1024 / 8, .bytes_per_s_60 = 2, .requests_per_s_1 = 1,           \
+        .requests_per_s_10 = 3.46, .requests_per_s_60 = 2                                                              \
+    }
 static const struct stats_host shop = {
-    .traffic = {.name = "shop.example.net", .connections = 5, .rates = rates},
+    .traffic = {.name = "shop.example.net", .connections = 5, .rates = RATES},
     .limits = {.quota = {.limit_bytes = UINT64_C(512000) * 1024, .used_bytes = UINT64_C(90317) * 1024, .in_kib = true},
                .class_quotas = shop_classes,
                .class_quota_count = 2,
@@ -89,7 +89,7 @@ static const struct stats_host shop = {
     .user = "alice",
     .line = 212};
 static const struct stats_user alice = {
-    .traffic = {.name = "alice", .connections = 5, .rates = rates},
+    .traffic = {.name = "alice", .connections = 5, .rates = RATES},
     .limits = {.quota = {.limit_bytes = UINT64_C(5000000000), .used_bytes = UINT64_C(1830442) * 1024},
                .class_quotas = alice_classes,
                .class_quota_count = 2,
