@@ -34,6 +34,8 @@ struct stats_view {
     const char *path;   /* of the document, as requested and without query: what links and forms point to; NULL: "" */
     const char *title;  /* NULL: the page's own */
     const char *sort;   /* sort=COLUMN, as a link of the page gave it (unchecked); NULL: as configured */
+    const char *filter; /* filter=TEXT: only hosts whose name, or whose user's, contains it; NULL: all */
+    unsigned page;      /* page=N: which hundred of the hosts, from 1; 0 is 1 */
     bool may_reset;     /* shows the forms that reset usage by POST: cband-status has them, cband-status-me not */
 };
 
