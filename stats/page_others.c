@@ -141,11 +141,12 @@ static void print_client_connections(const struct page *page, const struct page_
     (void)column;
     const struct stats_client *it = row;
     page_count(page->out, it->connections);
+    fputs("<small>", page->out); /* there even when empty: numbers stand under numbers */
     if (it->connection_limit != 0) {
-        fputs("<small>of ", page->out);
+        fputs("of ", page->out);
         page_count(page->out, it->connection_limit);
-        fputs("</small>", page->out);
     }
+    fputs("</small>", page->out);
 }
 
 static void print_seen(const struct page *page, const struct page_column *column, const void *row) {
@@ -154,7 +155,7 @@ static void print_seen(const struct page *page, const struct page_column *column
     fputs("<span title=\"first seen ", page->out);
     page_time(page->out, it->first_seen_s);
     fputs("\">", page->out);
-    page_duration(page->out, page->snapshot->server.now_s - it->last_seen_s);
+    page_age(page->out, page->snapshot->server.now_s - it->last_seen_s);
     fputs("</span>", page->out);
 }
 

@@ -33,6 +33,19 @@ static bool is_host_name(const char *name) {
            strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-") == strlen(name);
 }
 
+/* A name too long for its column is cut off by the style; the pointer shows it all. */
+static void put_name(FILE *out, const char *name) {
+    enum { LONG = 30 };
+    bool is_long = strlen(name) > LONG;
+    if (is_long) {
+        fputs("<span title=\"", out);
+        page_text(out, name);
+        fputs("\">", out);
+    }
+    page_text(out, *name != '\0' ? name : "(no name)");
+    fputs(is_long ? "</span>" : "", out);
+}
+
 static void print_name(const struct page *page, const struct page_column *column, const void *row) {
     (void)column;
     const struct owner *owner = row;
@@ -47,8 +60,7 @@ static void print_name(const struct page *page, const struct page_column *column
         }
         fputs("/\">", out);
     }
-    fputs(*name == '\0' ? "(no name)" : "", out);
-    page_text(out, name);
+    put_name(out, name);
     fputs(is_link ? "</a>" : "", out);
     fputs("<small>", out);
     if (host == NULL) {

@@ -63,9 +63,15 @@ static int compare(const void *left, const void *right, void *context) {
 /* ---- the parts of a list ---- */
 
 void page_reset_form(const struct page *page, const char *field, const char *value, const char *what) {
-    fputs("<details class=\"reset\"><summary>Reset<span class=\"unseen\"> usage of ", page->out);
-    page_text(page->out, what);
-    fputs("</span></summary><form method=\"post\" action=\"", page->out);
+    fputs("<details class=\"reset\"><summary>", page->out);
+    if (strcmp(value, "all") == 0) {
+        fputs("Reset all", page->out);
+    } else {
+        fputs("Reset<span class=\"unseen\"> usage of ", page->out);
+        page_text(page->out, what);
+        fputs("</span>", page->out);
+    }
+    fputs("</summary><form method=\"post\" action=\"", page->out);
     page_link(page, NULL, NULL);
     fprintf(page->out, "\"><input type=\"hidden\" name=\"%s\" value=\"", field);
     page_text(page->out, value);

@@ -182,6 +182,22 @@ void page_duration(FILE *out, int64_t seconds) {
     }
 }
 
+void page_age(FILE *out, int64_t seconds) {
+    static const struct {
+        int64_t below_s, divisor;
+        const char *unit;
+    } steps[] = {{120, 1, "s"}, {7200, 60, "min"}, {172800, 3600, "h"}, {INT64_MAX, 86400, "d"}};
+    if (seconds < 1) {
+        fputs("now", out);
+        return;
+    }
+    size_t step = 0;
+    while (seconds >= steps[step].below_s && steps[step].below_s != INT64_MAX) {
+        step++;
+    }
+    fprintf(out, "%" PRId64 "\u00A0%s", seconds / steps[step].divisor, steps[step].unit);
+}
+
 void page_time(FILE *out, int64_t epoch_s) {
     struct tm parts;
     char text[64];

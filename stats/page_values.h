@@ -33,6 +33,7 @@ void page_speed(FILE *out, double bits_per_s); /* with its unit: "9.5 Mbps" */
 void page_rate(FILE *out, double per_s);       /* "0", "3.4", "120" */
 
 void page_duration(FILE *out, int64_t seconds); /* "12d 03:04", "03:04:05"; what is negative is 0 */
+void page_age(FILE *out, int64_t seconds);      /* "now", "12 s", "22 min", "5 h", "3 d": of something that was */
 void page_time(FILE *out, int64_t epoch_s);     /* "2026-10-05 14:03:11 UTC" */
 void page_latency(FILE *out, double seconds);   /* "0.8 ms", "12 ms", "1.4 s" */
 
