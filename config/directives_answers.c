@@ -180,10 +180,8 @@ static const struct choice handlers[] = {{"cband-status", HANDLER_STATUS},
                                          {NULL, 0}};
 
 static void after_set_handler(struct parser *parser, const struct directive_use *use) {
+    (void)use;
     enum handler_kind handler = parser_scope(parser)->settings->handler;
-    if (handler != HANDLER_NONE) {
-        parser_need(parser, &use->arguments[0], FEATURE_STATUS);
-    }
     if (handler == HANDLER_STATUS || handler == HANDLER_STATUS_ME) {
         parser_config(parser)->server.lists_clients = true;
     }

@@ -4,15 +4,10 @@
 
 #include "stats/json.h"
 #include "stats/narrow.h"
+#include "stats/page.h"
 #include "stats/prometheus.h"
 #include "stats/xml.h"
 #include "stats/xml_classic.h"
-
-#if __has_include("stats/page.h")
-#include "stats/page.h"
-#else
-#define stats_page stats_xml /* a build without the page */
-#endif
 
 static const struct {
     const char *word, *content_type;

@@ -15,20 +15,26 @@
 #include "proxy/log.h"
 #include "proxy/process.h"
 #include "proxy/program/options.h"
+#include "stats/answer.h"
 #include "stats/summary.h"
 
 enum { EXIT_USAGE = 2 };
 
-static void print_version(void) {
+/* "libev 4.33", and so on. */
+static void print_libraries(const char *separator, char *text, size_t size) {
     char pcre2[64] = "";
     if (pcre2_config(PCRE2_CONFIG_VERSION, NULL) < (int)sizeof pcre2) {
         pcre2_config(PCRE2_CONFIG_VERSION, pcre2);
     }
     pcre2[strcspn(pcre2, " ")] = '\0'; /* without the date */
-    printf("weir " WEIR_VERSION "\n");
-    printf("libev %d.%d\n", ev_version_major(), ev_version_minor());
-    printf("llhttp %d.%d.%d\n", LLHTTP_VERSION_MAJOR, LLHTTP_VERSION_MINOR, LLHTTP_VERSION_PATCH);
-    printf("PCRE2 %s\n", pcre2);
+    snprintf(text, size, "libev %d.%d%sllhttp %d.%d.%d%sPCRE2 %s", ev_version_major(), ev_version_minor(), separator,
+             LLHTTP_VERSION_MAJOR, LLHTTP_VERSION_MINOR, LLHTTP_VERSION_PATCH, separator, pcre2);
+}
+
+static void print_version(void) {
+    char libraries[256];
+    print_libraries("\n", libraries, sizeof libraries);
+    printf("weir " WEIR_VERSION "\n%s\n", libraries);
 }
 
 /* The descriptors 0, 1 and 2 must not become sockets: something always writes to standard error in the end. */
@@ -85,12 +91,16 @@ static void log_report(const struct process_report *report) {
 }
 
 static int serve(const struct options *options) {
+    char libraries[256];
+    print_libraries(", ", libraries, sizeof libraries);
     const struct process_options process = {
         .config = config_options(options),
         .detach = options->detach,
         .program = options->program,
         .arguments = options->arguments,
         .report = log_report,
+        .answer = stats_answer,
+        .libraries = libraries,
     };
     return process_run(&process);
 }
