@@ -303,15 +303,24 @@ static const struct page_column columns_after[] = {
 };
 static const char *const class_keys[CLASS_COLUMNS] = {"class1", "class2", "class3", "class4"};
 
-/* A class has a column when any owner has a limit for it: usage alone is in the list of classes. */
-static bool has_class_limit(const struct owner *owners, size_t count, size_t index) {
+/* A class has a column when any owner has a limit for it: usage alone is in the list of classes. Its name; NULL: no
+ * column. */
+static const char *limited_class(const struct owner *owners, size_t count, size_t index) {
     for (size_t i = 0; i < count; i++) {
         const struct stats_limits *limits = owners[i].limits;
         if (index < limits->class_quota_count && limits->class_quotas[index].limit_bytes != 0) {
-            return true;
+            return limits->class_quotas[index].class_name;
         }
     }
-    return false;
+    return NULL;
+}
+
+static size_t class_count(const struct owner *owners, size_t count) {
+    size_t most = 0;
+    for (size_t i = 0; i < count; i++) {
+        most = owners[i].limits->class_quota_count > most ? owners[i].limits->class_quota_count : most;
+    }
+    return most;
 }
 
 static size_t choose_columns(const struct page *page, const struct owner *owners, size_t count, bool of_hosts,
@@ -323,10 +332,12 @@ static size_t choose_columns(const struct page *page, const struct owner *owners
         }
     }
     columns[0].heading = of_hosts ? "Host" : "User";
-    for (size_t i = 0; i < page->snapshot->class_count && classes < CLASS_COLUMNS; i++) {
-        if (has_class_limit(owners, count, i)) {
+    size_t class_total = class_count(owners, count);
+    for (size_t i = 0; i < class_total && classes < CLASS_COLUMNS; i++) {
+        const char *name = limited_class(owners, count, i);
+        if (name != NULL) {
             columns[n++] = (struct page_column){.key = class_keys[classes++],
-                                                .heading = page->snapshot->classes[i].traffic.name,
+                                                .heading = name,
                                                 .hint = "Clients of this class: used, and limit. Sorted by share.",
                                                 .index = i,
                                                 .number = quota_number,

@@ -6,70 +6,55 @@
 #include <string.h>
 #include <time.h>
 
-/* The code point that begins the text, and its bytes in *length; -1 for what is no UTF-8 (then one byte). */
-static int32_t code_point(const unsigned char *text, size_t *length) {
-    static const int32_t least[] = {0, 0, 0x80, 0x800, 0x10000}; /* by length: what is longer than needed is wrong */
-    unsigned char first = text[0];
-    *length = 1;
-    if (first < 0x80) {
-        return first;
+#include "proxy/utf8.h"
+
+/* U+FFFE and U+FFFF are no characters; the rest is written to the left of what follows it, or breaks the line: with
+ * these a name could pretend to be another. All are in the three bytes from U+0800 to U+FFFF, but for U+061C. */
+static bool misleads(const char *text, size_t bytes) {
+    if (bytes == 2) {
+        return memcmp(text, "\u061C", 2) == 0;
     }
-    size_t bytes = first >= 0xf0 && first < 0xf5 ? 4 : first >= 0xe0 ? 3 : first >= 0xc2 ? 2 : 0;
-    if (bytes == 0 || first >= 0xf5) {
-        return -1;
+    if (bytes != 3) {
+        return false;
     }
-    int32_t point = first & (0x7f >> bytes);
-    for (size_t i = 1; i < bytes; i++) {
-        if ((text[i] & 0xc0) != 0x80) {
-            return -1;
-        }
-        point = (point << 6) | (text[i] & 0x3f);
-    }
-    if (point < least[bytes] || point > 0x10ffff || (point >= 0xd800 && point <= 0xdfff)) {
-        return -1;
-    }
-    *length = bytes;
-    return point;
+    bool is_mark = memcmp(text, "\u200E", 3) == 0 || memcmp(text, "\u200F", 3) == 0;
+    bool turns_or_breaks = memcmp(text, "\u2028", 3) >= 0 && memcmp(text, "\u202E", 3) <= 0;
+    bool isolates = memcmp(text, "\u2066", 3) >= 0 && memcmp(text, "\u2069", 3) <= 0;
+    return is_mark || turns_or_breaks || isolates || memcmp(text, "\xef\xbf\xbe", 3) >= 0;
 }
 
-static bool is_harmless(int32_t point) {
-    bool is_control = point < 0x20 || (point >= 0x7f && point < 0xa0);
-    bool is_no_character = (point & 0xfffe) == 0xfffe;
-    bool turns_direction = point == 0x200e || point == 0x200f || point == 0x61c ||
-                           (point >= 0x202a && point <= 0x202e) || (point >= 0x2066 && point <= 0x2069);
-    bool breaks_line = point == 0x2028 || point == 0x2029;
-    return !is_control && !is_no_character && !turns_direction && !breaks_line;
+static const char *entity_of(char character) {
+    switch (character) {
+    case '&':
+        return "&amp;";
+    case '<':
+        return "&lt;";
+    case '>':
+        return "&gt;";
+    case '"':
+        return "&quot;";
+    case '\'':
+        return "&#39;";
+    default:
+        return NULL;
+    }
 }
 
 void page_text(FILE *out, const char *text) {
-    const unsigned char *at = (const unsigned char *)text;
-    while (*at != '\0') {
-        size_t length;
-        int32_t point = code_point(at, &length);
-        switch (point) {
-        case '&':
-            fputs("&amp;", out);
-            break;
-        case '<':
-            fputs("&lt;", out);
-            break;
-        case '>':
-            fputs("&gt;", out);
-            break;
-        case '"':
-            fputs("&quot;", out);
-            break;
-        case '\'':
-            fputs("&#39;", out);
-            break;
-        default:
-            if (is_harmless(point)) {
-                fwrite(at, 1, length, out);
-            } else {
-                fputs("\uFFFD", out);
-            }
+    size_t left = strlen(text);
+    while (left > 0) {
+        size_t bytes = utf8_printable(text, left);
+        const char *entity = entity_of(*text);
+        if (entity != NULL) {
+            fputs(entity, out);
+        } else if (bytes > 0 && !misleads(text, bytes)) {
+            fwrite(text, 1, bytes, out);
+        } else {
+            fputs("\uFFFD", out);
         }
-        at += length;
+        bytes = bytes > 0 ? bytes : 1;
+        text += bytes;
+        left -= bytes;
     }
 }
 
