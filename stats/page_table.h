@@ -1,6 +1,6 @@
 /* A list of the page: its heading, its columns, its order, and as many of its rows as the page may have.
  *
- * A list is declared as columns; this module sorts, filters nothing, writes the rows and the links that sort them.
+ * A list is declared as columns; this module sorts, and writes the rows and the links that sort them.
  * Where the whole list is on the page, the script sorts it at once; a longer one is sorted here, by
  * sort=LIST.COLUMN.asc or .desc, so that the first rows of any order can be seen. */
 #ifndef WEIR_STATS_PAGE_TABLE_H

@@ -3,11 +3,12 @@
 (function () {
   "use strict";
 
+  var place = "weir:" + location.pathname + ":";
   function kept(name) {
-    try { return JSON.parse(sessionStorage.getItem("weir:" + name)); } catch (refused) { return null; }
+    try { return JSON.parse(sessionStorage.getItem(place + name)); } catch (refused) { return null; }
   }
   function keep(name, value) {
-    try { sessionStorage.setItem("weir:" + name, JSON.stringify(value)); } catch (refused) { /* private mode */ }
+    try { sessionStorage.setItem(place + name, JSON.stringify(value)); } catch (refused) { /* private mode */ }
   }
 
   function sortBy(table, link, descending) {
