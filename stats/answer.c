@@ -131,6 +131,7 @@ static void show(struct process *process, const struct status_request *request, 
         snprintf(key, sizeof key, "%s:%u:%u", shaper_host_name(request->host), request->host->port,
                  request->host->is_main ? 0 : request->host->place.line);
         view.only_host = key;
+        view.title = shaper_host_name(request->host);
     }
     render(document, snapshot, &view, answer);
     if (document == STATS_DOCUMENT_PAGE) {
@@ -155,7 +156,7 @@ static bool asks_for_reset(const struct status_request *request) {
 
 /* Back to the page, as it was looked at. */
 static void send_back(const struct status_request *request, struct status_answer *answer) {
-    static const char *const kept[] = {"refresh", "unit", "sort"};
+    static const char *const kept[] = {"refresh", "unit", "sort", "filter", "page"};
     char location[4 * QUERY_VALUE_MAX], value[QUERY_VALUE_MAX];
     int length = snprintf(location, QUERY_VALUE_MAX, "%.*s", (int)request->path.len, request->path.ptr);
     size_t at = length < QUERY_VALUE_MAX ? (size_t)length : QUERY_VALUE_MAX - 1;
@@ -163,7 +164,7 @@ static void send_back(const struct status_request *request, struct status_answer
     for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++) {
         bool is_plain =
             find_parameter(request, kept[i], value) && strlen(value) < 32 &&
-            strspn(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") == strlen(value);
+            strspn(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == strlen(value);
         if (is_plain) {
             at += (size_t)snprintf(location + at, sizeof location - at, "%s%s=%s", separator, kept[i], value);
             separator = "&";

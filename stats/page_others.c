@@ -252,7 +252,6 @@ TEXT(stats_upstream, origin_balancer, it->balancer != NULL ? it->balancer : "")
 NUMBER(stats_upstream, origin_failed, !it->is_usable)
 NUMBER(stats_upstream, origin_in_flight, it->in_flight)
 NUMBER(stats_upstream, origin_connections, it->connections)
-NUMBER(stats_upstream, origin_idle, it->idle)
 NUMBER(stats_upstream, origin_requests, it->requests)
 NUMBER(stats_upstream, origin_failures, it->failures)
 
@@ -321,11 +320,6 @@ void page_origins(const struct page *page) {
          .heading = "Connects",
          .hint = "Connections made since the start",
          .number = origin_connections,
-         .print = print_count},
-        {.key = "idle",
-         .heading = "Idle",
-         .hint = "Connections kept for the next request",
-         .number = origin_idle,
          .print = print_count},
         {.key = "requests", .heading = "Requests", .number = origin_requests, .print = print_count},
         {.key = "failures", .heading = "Failures", .number = origin_failures, .print = print_count},

@@ -12,9 +12,6 @@ static uint64_t get_in_flight(const struct stats_upstream *upstream) {
 static uint64_t get_connections(const struct stats_upstream *upstream) {
     return upstream->connections;
 }
-static uint64_t get_idle(const struct stats_upstream *upstream) {
-    return upstream->idle;
-}
 static uint64_t get_requests(const struct stats_upstream *upstream) {
     return upstream->requests;
 }
@@ -29,8 +26,7 @@ static const struct {
     {{"upstream_up", "gauge", "1: requests are sent to the origin; 0: it failed and is left alone for a while"},
      get_up},
     {{"upstream_requests_in_flight", "gauge", "Requests that the origin is answering now"}, get_in_flight},
-    {{"upstream_connections", "gauge", "Connections to the origin"}, get_connections},
-    {{"upstream_connections_idle", "gauge", "Connections to the origin kept for the next request"}, get_idle},
+    {{"upstream_connections_total", "counter", "Connections made to the origin"}, get_connections},
     {{"upstream_requests_total", "counter", "Requests sent to the origin"}, get_requests},
     {{"upstream_failures_total", "counter", "Requests and connects that the origin failed"}, get_failures},
 };

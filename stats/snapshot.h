@@ -121,7 +121,7 @@ struct stats_upstream {
     const char *balancer; /* NULL: in none */
     bool is_usable;
     size_t in_flight;
-    uint64_t connections, idle;
+    uint64_t connections; /* made since the start */
     uint64_t requests, failures;
     uint64_t first_byte[STATS_LATENCY_BUCKETS]; /* time to the first byte: how many in each bucket, not cumulative */
     double first_byte_sum_s;

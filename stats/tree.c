@@ -118,7 +118,6 @@ static void put_upstream(const struct tree *tree, const struct stats_upstream *u
     tree_flag(tree, "usable", upstream->is_usable);
     tree_number(tree, "in_flight", upstream->in_flight);
     tree_number(tree, "connections", upstream->connections);
-    tree_number(tree, "idle", upstream->idle);
     tree_number(tree, "requests", upstream->requests);
     tree_number(tree, "failures", upstream->failures);
     put_first_byte(tree, upstream);

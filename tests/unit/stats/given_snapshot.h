@@ -123,7 +123,6 @@ static inline void given_upstreams(struct stats_snapshot *snapshot) {
                                                        .is_usable = true,
                                                        .in_flight = 2,
                                                        .connections = 9,
-                                                       .idle = 4,
                                                        .requests = 1000,
                                                        .failures = 3,
                                                        .first_byte = {5, 0, 7, [STATS_LATENCY_BUCKETS - 1] = 1},

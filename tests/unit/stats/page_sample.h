@@ -189,7 +189,6 @@ static inline void sample_origins_fill(struct stats_snapshot *snapshot) {
             .is_usable = true,
             .in_flight = 9 / (i + 1),
             .connections = 8120 / (i + 1),
-            .idle = 4 - i,
             .requests = 910231 / (i + 1),
             .failures = i * i * 3,
         };
