@@ -38,18 +38,25 @@ const char *shaper_host_name(const struct virtual_host *host) {
     return host->name[0] != '\0' ? host->name : "_default_";
 }
 
-/* Several hosts may have one name: their ports tell them apart, then their order in the file. */
+/* "www.example.com:80", and "main server": also the name in the state database. Several hosts may have one name: their
+ * ports tell them apart, then their order in the file. */
+static const char *record_name(struct arena *arena, const struct virtual_host *host, unsigned twin) {
+    unsigned port = host->port > 0 ? host->port : host->address_count > 0 ? host->addresses[0].port : 0;
+    const char *suffix = twin > 0 ? arena_printf(arena, " #%u", twin + 1) : "";
+    if (host->is_main) {
+        return arena_printf(arena, "main server%s", suffix);
+    }
+    return port > 0 ? arena_printf(arena, "%s:%u%s", host->name, port, suffix)
+                    : arena_printf(arena, "%s%s", host->name, suffix);
+}
+
 static struct traffic_record *find_host_record(struct shaper_binding *binding, const struct virtual_host *host) {
     struct shaper *shaper = binding->shaper;
-    unsigned port = host->port > 0 ? host->port : host->address_count > 0 ? host->addresses[0].port : 0;
     struct arena arena;
     arena_init(&arena, NULL, 0);
     struct traffic_record *record = NULL;
     for (unsigned twin = 0; record == NULL; twin++) {
-        const char *kind = host->is_main ? "main server" : "host";
-        record =
-            traffic_record_of(shaper, &shaper->hosts, arena_printf(&arena, "%s %s:%u %u", kind, host->name, port, twin),
-                              shaper_host_name(host));
+        record = traffic_record_of(shaper, &shaper->hosts, record_name(&arena, host, twin), shaper_host_name(host));
         if (record->id < binding->host_record_count && binding->host_of_record[record->id] != BINDING_GONE) {
             record = NULL;
         }

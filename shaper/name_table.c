@@ -50,6 +50,14 @@ size_t name_table_number(struct name_table *table, const char *name) {
     return *slot - 1;
 }
 
+bool name_table_find(const struct name_table *table, const char *name, size_t *number) {
+    size_t slot = table->slot_count > 0 ? *slot_of(table, name) : 0;
+    if (slot > 0) {
+        *number = slot - 1;
+    }
+    return slot > 0;
+}
+
 void name_table_clear(struct name_table *table) {
     for (size_t i = 0; i < table->count; i++) {
         free(table->names[i]);

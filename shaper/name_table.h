@@ -5,6 +5,7 @@
 #ifndef WEIR_SHAPER_NAME_TABLE_H
 #define WEIR_SHAPER_NAME_TABLE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct name_table {
@@ -16,6 +17,8 @@ struct name_table {
 
 /* A zeroed struct is an empty table. */
 size_t name_table_number(struct name_table *table, const char *name);
+/* The same without adding: false when the name is not known. */
+bool name_table_find(const struct name_table *table, const char *name, size_t *number);
 void name_table_clear(struct name_table *table);
 
 #endif

@@ -289,3 +289,73 @@ void quota_restore(struct quota *quota, const struct quota_state *state, const s
     atomic_store_explicit(&quota->fresh_until_s, never_fresh_s, memory_order_release);
     pthread_mutex_unlock(&quota->lock);
 }
+
+struct quota_mark quota_mark(const struct quota *quota) {
+    return (struct quota_mark){atomic_load_explicit(&quota->used_bytes, memory_order_relaxed),
+                               atomic_load_explicit(&quota->epoch, memory_order_relaxed)};
+}
+
+static void add_classes(struct quota *quota, const struct quota_class_state *classes, size_t class_count) {
+    for (size_t i = 0; i < class_count; i++) {
+        atomic_fetch_add_explicit(&find_or_add_class(quota, classes[i].class_id)->used_bytes, classes[i].used_bytes,
+                                  memory_order_relaxed);
+    }
+}
+
+void quota_resume(struct quota *quota, const struct quota_state *state, const struct quota_class_state *classes,
+                  size_t class_count, int64_t now_s) {
+    pthread_mutex_lock(&quota->lock);
+    bool has_counted = quota->start_s != QUOTA_NOT_BEGUN;
+    quota->rule = quota->next_rule;
+    quota->start_s = state->start_s;
+    struct period_span span = span_at(quota, now_s);
+    bool has_ended = has_counted && span.begin_s > state->begin_s;
+    if (!has_counted) {
+        forget_counts(quota);
+    }
+    if (!has_ended) {
+        span = (struct period_span){state->begin_s, state->begin_s};
+        atomic_fetch_add_explicit(&quota->used_bytes, state->used_bytes, memory_order_relaxed);
+        add_classes(quota, classes, class_count);
+    }
+    quota->span = span;
+    atomic_store_explicit(&quota->fresh_until_s, never_fresh_s, memory_order_release);
+    pthread_mutex_unlock(&quota->lock);
+}
+
+/* Under the lock. */
+static int64_t same_period_s(const struct period_rule *rule) {
+    if (rule->kind == PERIOD_NONE) {
+        return INT64_MAX;
+    }
+    bool on_calendar = rule->kind != PERIOD_SECONDS;
+    return on_calendar ? 0 : rule->period_s < INT64_MAX / 4 ? (int64_t)rule->period_s - 1 : INT64_MAX / 4;
+}
+
+int64_t quota_same_period_s(struct quota *quota) {
+    pthread_mutex_lock(&quota->lock);
+    int64_t seconds = same_period_s(&quota->rule);
+    pthread_mutex_unlock(&quota->lock);
+    return seconds;
+}
+
+void quota_merge(struct quota *quota, const struct quota_state *state, size_t class_id) {
+    pthread_mutex_lock(&quota->lock);
+    bool is_new = quota->start_s == QUOTA_NOT_BEGUN;
+    int64_t apart_s = is_new ? 0 : state->begin_s - quota->span.begin_s;
+    int64_t same_s = same_period_s(&quota->rule);
+    bool is_same = !is_new && apart_s <= same_s && apart_s >= -same_s;
+    if (is_new || (!is_same && apart_s > 0)) {
+        forget_counts(quota);
+        quota->start_s = state->start_s;
+        quota->span = (struct period_span){state->begin_s, state->begin_s};
+        atomic_store_explicit(&quota->fresh_until_s, never_fresh_s, memory_order_release);
+        is_same = true;
+    }
+    if (is_same) {
+        struct quota_class *class = class_id != QUOTA_TOTAL ? find_or_add_class(quota, class_id) : NULL;
+        atomic_fetch_add_explicit(class != NULL ? &class->used_bytes : &quota->used_bytes, state->used_bytes,
+                                  memory_order_relaxed);
+    }
+    pthread_mutex_unlock(&quota->lock);
+}

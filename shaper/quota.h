@@ -120,4 +120,25 @@ size_t quota_snapshot(struct quota *quota, struct quota_state *state, struct quo
 void quota_restore(struct quota *quota, const struct quota_state *state, const struct quota_class_state *classes,
                    size_t class_count);
 
+/* The store's cheap look: a quota whose mark is the same has not changed since. */
+struct quota_mark {
+    uint64_t used_bytes, epoch;
+};
+struct quota_mark quota_mark(const struct quota *quota);
+
+/* What was counted before, in a database or a file of mod_cband, when this process may have counted meanwhile: both
+ * counts are added, on the grid of what was kept, unless its period has ended. */
+void quota_resume(struct quota *quota, const struct quota_state *state, const struct quota_class_state *classes,
+                  size_t class_count, int64_t now_s);
+
+/* What another process has counted beside this one since both knew the same: added, if it is of the present period;
+ * of a later one, it replaces; of an earlier one, it is forgotten. `class_id` names one class, whose bytes are not
+ * added to the total; QUOTA_TOTAL: the total. */
+#define QUOTA_TOTAL SIZE_MAX
+void quota_merge(struct quota *quota, const struct quota_state *state, size_t class_id);
+
+/* Begins that lie so far apart or less are of one period: 0 on a grid of the calendar, INT64_MAX without a period. Two
+ * processes that begin a period on their own begin it at different seconds. */
+int64_t quota_same_period_s(struct quota *quota);
+
 #endif

@@ -3,6 +3,7 @@
 #include <ev.h>
 #include <fcntl.h>
 #include <llhttp.h>
+#include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -27,8 +28,9 @@ static void print_libraries(const char *separator, char *text, size_t size) {
         pcre2_config(PCRE2_CONFIG_VERSION, pcre2);
     }
     pcre2[strcspn(pcre2, " ")] = '\0'; /* without the date */
-    snprintf(text, size, "libev %d.%d%sllhttp %d.%d.%d%sPCRE2 %s", ev_version_major(), ev_version_minor(), separator,
-             LLHTTP_VERSION_MAJOR, LLHTTP_VERSION_MINOR, LLHTTP_VERSION_PATCH, separator, pcre2);
+    snprintf(text, size, "libev %d.%d%sllhttp %d.%d.%d%sPCRE2 %s%sSQLite %s", ev_version_major(), ev_version_minor(),
+             separator, LLHTTP_VERSION_MAJOR, LLHTTP_VERSION_MINOR, LLHTTP_VERSION_PATCH, separator, pcre2, separator,
+             sqlite3_libversion());
 }
 
 static void print_version(void) {
