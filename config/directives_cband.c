@@ -13,8 +13,8 @@ enum { HOST_OR_MAIN = CONTEXT_SERVER | CONTEXT_HOST, HOST_OR_USER = HOST_OR_MAIN
         .help = (help_)                                                                                                \
     }
 
-/* The same for what needs the state database or the status pages. */
-#define STATE_LINE(name_, contexts_, least_, most_, apply_, syntax_, default_, help_)                                  \
+/* The same for what needs the status pages. */
+#define STATUS_LINE(name_, contexts_, least_, most_, apply_, syntax_, default_, help_)                                 \
     {                                                                                                                  \
         .name = (name_), .contexts = (contexts_), .minimum_arguments = (least_), .maximum_arguments = (most_),         \
         .feature = FEATURE_STATUS, .apply = (apply_), .syntax = (syntax_), .default_text = (default_), .help = (help_) \
@@ -47,8 +47,8 @@ const struct directive directives_cband[] = {
          "Where clients are redirected when the host's quota is used up"),
     LINE("CBandExceededSpeed", HOST_OR_USER, 3, 3, cband_apply_exceeded_speed, "speed rps max_conn", NULL,
          "Speed, requests per second and connections of the host when its quota is used up"),
-    STATE_LINE("CBandScoreboard", HOST_OR_USER, 1, 1, cband_apply_scoreboard, "path", "(StateFile)",
-               "A database of its own for the host's usage; a file of mod_cband is imported once"),
+    LINE("CBandScoreboard", HOST_OR_USER, 1, 1, cband_apply_scoreboard, "path", "(StateFile)",
+         "A database of its own for the host's usage; a file of mod_cband is imported once"),
     LINE("CBandSpeed", HOST_OR_USER, 3, 3, cband_apply_speed, "speed rps max_conn", "0 0 0",
          "Speed, requests per second and connections of the host, shared by all its clients"),
     LINE("CBandRemoteSpeed", HOST_OR_USER, 3, 3, cband_apply_remote_speed, "speed rps max_conn", "0 0 0",
@@ -75,14 +75,14 @@ const struct directive directives_cband[] = {
          "Where clients are redirected when the host or user says nothing else"),
     LINE("CBandDefaultExceededCode", CONTEXT_SERVER, 1, 1, cband_apply_default_code, "status", "503",
          "Status of the refusal when there is no URL and no speed for it: any 4xx or 5xx"),
-    STATE_LINE("CBandScoreFlushPeriod", CONTEXT_SERVER, 1, 1, cband_apply_flush_period, "requests", "1",
-               "Usage is written at the latest after so many requests, and in any case after a second"),
+    LINE("CBandScoreFlushPeriod", CONTEXT_SERVER, 1, 1, cband_apply_flush_period, "requests", "1",
+         "Usage is written at the latest after so many requests, and in any case after a second"),
     LINE("CBandRandomPulse", CONTEXT_SERVER, 1, 1, cband_apply_random_pulse, "On|Off", "Off",
          "Accepted; pacing is smooth either way"),
     LINE("CBandIPv6Prefix", CONTEXT_SERVER, 1, 1, cband_apply_ipv6_prefix, "bits", "64",
          "IPv6 addresses that agree in so many bits are one client"),
-    STATE_LINE("CBandStatusXML", CONTEXT_SERVER, 1, 1, cband_apply_status_xml, "classic|weir", "weir",
-               "Which layout plain ?xml on a status page has: mod_cband's or weir's"),
+    STATUS_LINE("CBandStatusXML", CONTEXT_SERVER, 1, 1, cband_apply_status_xml, "classic|weir", "weir",
+                "Which layout plain ?xml on a status page has: mod_cband's or weir's"),
 
     /* users */
     SECTION("CBandUser", cband_open_user, "A user who owns several hosts, named by CBandUser in each of them"),
@@ -98,8 +98,8 @@ const struct directive directives_cband[] = {
          "Where clients are redirected when the user's quota is used up"),
     LINE("CBandUserExceededSpeed", CONTEXT_USER, 3, 3, cband_apply_exceeded_speed, "speed rps max_conn", NULL,
          "Speed, requests per second and connections when the user's quota is used up"),
-    STATE_LINE("CBandUserScoreboard", CONTEXT_USER, 1, 1, cband_apply_scoreboard, "path", "(StateFile)",
-               "A database of its own for the user's usage; a file of mod_cband is imported once"),
+    LINE("CBandUserScoreboard", CONTEXT_USER, 1, 1, cband_apply_scoreboard, "path", "(StateFile)",
+         "A database of its own for the user's usage; a file of mod_cband is imported once"),
     LINE("CBandUserSpeed", CONTEXT_USER, 3, 3, cband_apply_speed, "speed rps max_conn", "0 0 0",
          "Speed, requests per second and connections of all the user's hosts together"),
     LINE("CBandUserRemoteSpeed", CONTEXT_USER, 3, 3, cband_apply_remote_speed, "speed rps max_conn", "0 0 0",

@@ -7,7 +7,7 @@ static const struct {
     const char *text; /* completes "this build does not … yet" */
 } features[FEATURE_COUNT] = {
     [FEATURE_READY] = {true, "do this"},          [FEATURE_SHAPING] = {true, "shape traffic"},
-    [FEATURE_BLOCKING] = {false, "block bursts"}, [FEATURE_STATUS] = {false, "keep and show its state"},
+    [FEATURE_BLOCKING] = {false, "block bursts"}, [FEATURE_STATUS] = {false, "show its state"},
     [FEATURE_TLS] = {false, "speak TLS"},         [FEATURE_SLOW_READER] = {false, "watch for slow readers"},
 };
 

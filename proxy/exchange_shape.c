@@ -4,6 +4,7 @@
 
 #include "proxy/generation.h"
 #include "proxy/log.h"
+#include "proxy/process.h"
 #include "proxy/worker.h"
 
 /* Who waits for its turn looks again so often: a changed limit holds within this time. */
@@ -179,6 +180,10 @@ void exchange_count_shaping(const struct exchange *exchange) {
         .delayed = acted && exchange->shaping == SHAPER_DELAY ? exchange->shaping_reason : SHAPER_REASON_NONE,
     };
     shaper_count(exchange->generation->binding, &served);
+    const struct server_limits *limits = &exchange->generation->config->server.limits;
+    if ((limits->said & CBAND_SAID_FLUSH_PERIOD) != 0) {
+        process_count_for_flush(exchange->worker->process, limits->score_flush_period);
+    }
 }
 
 const char *exchange_class_name(const struct exchange *exchange) {

@@ -300,6 +300,11 @@ static bool start(struct process *process, struct config **config) {
     process->shaper = make_shaper(process->generation->config, process->worker_count);
     process->origin_table = origin_table_new(process->loop);
     generation_bind(process->generation, process->origin_table, NAMES_WAIT_NS);
+    struct state_text held;
+    if (!process_keep_start(process, &held)) {
+        start_failed(process, "%s", held.text);
+        return false;
+    }
     (void)listener_set_drop_others(process->listeners, process->generation->config);
     return start_workers(process) && write_pid_file(process);
 }
@@ -309,9 +314,10 @@ static void announce_shaping(const struct config *config) {
     if (config->server.limits.random_pulse) {
         log_notice("CBandRandomPulse is accepted and changes nothing: weir paces smoothly either way");
     }
-    for (size_t i = 0; i < config->host_count; i++) {
-        if (config->hosts[i]->limits.traffic.limit_bytes > 0) {
-            log_notice("CBandLimit: usage is kept in memory, over reloads but not over a restart");
+    for (size_t i = 0; i < config->host_count && config->server.state_file == NULL; i++) {
+        const struct traffic_limits *traffic = &config->hosts[i]->limits.traffic;
+        if (traffic->limit_bytes > 0 && traffic->scoreboard == NULL) {
+            log_notice("CBandLimit without StateFile: usage is kept over reloads, and forgotten at a restart");
             return;
         }
     }
@@ -343,6 +349,7 @@ static void join_all(struct process *process) {
 static void free_process(struct process *process) {
     upgrade_cancel(process);
     join_all(process);
+    process_keep_end(process);
     process_stop_seconds(process);
     generation_unref(&process->generation);
     mailbox_free(&process->mailbox); /* frees the generations that were mailed to us */
@@ -396,6 +403,7 @@ static void run(struct process *process) {
 
 int process_run(const struct process_options *options) {
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a file at its size limit is an error of the write, as a full disk is */
     log_name_thread("housekeeping");
     struct process *process = make_process(options);
     if (process == NULL) {

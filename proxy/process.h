@@ -45,6 +45,8 @@ int process_run(const struct process_options *options);
 /* One more client connection, unless `limit` of them are open. Every true has one process_give_connection(). */
 bool process_take_connection(struct process *process, size_t limit);
 void process_give_connection(struct process *process);
+/* One more request has been served and counted: after so many of them (CBandScoreFlushPeriod), usage is written. */
+void process_count_for_flush(struct process *process, unsigned requests);
 /* A worker's thread is about to end. */
 void process_worker_ended(struct process *process);
 /* For the housekeeping thread; see task.h. Returns at once. */

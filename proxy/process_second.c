@@ -15,6 +15,7 @@ static void on_second(struct ev_loop *loop, ev_timer *timer, int events) {
     process->lag_ns = now_ns - process->next_second_ns > 0 ? now_ns - process->next_second_ns : 0;
     process->next_second_ns = now_ns + NS_PER_SECOND;
     ledger_tick(process->ledger, now_ns);
+    process_keep_second(process);
 }
 
 void process_start_seconds(struct process *process) {

@@ -11,8 +11,10 @@
 #include "proxy/process.h"
 #include "proxy/process_survey.h"
 #include "proxy/worker.h"
+#include "shaper/state_file.h"
 
 struct block_notifier;
+struct keeper;
 struct mailbox;
 struct upgrade;
 
@@ -34,6 +36,7 @@ struct process {
     struct shaper *shaper;                 /* thread-safe; lives from start to end, whatever is reloaded */
     struct block_notifier *block_notifier; /* mails, commands, dos- files, firewall */
     struct ledger *ledger;                 /* process_second.c; NULL before it serves */
+    struct keeper *keeper;                 /* of the state databases */
     struct origin_table *origin_table;
     struct listener_set *listeners;
     struct generation *generation; /* the current one; one reference */
@@ -55,13 +58,15 @@ struct process {
     struct upgrade *upgrade; /* a USR2 under way; NULL */
     ev_signal signals[PROCESS_SIGNALS];
     ev_timer drain_timer;
+    ev_async flush_wanted; /* by a worker: CBandScoreFlushPeriod */
     ev_timer second_timer;
     int64_t next_second_ns, lag_ns;           /* monotonic */
     struct process_reload_result last_reload; /* its text is ours */
     uint64_t reloads, reloads_failed;
 
-    _Alignas(64) atomic_size_t connections; /* of clients, all workers; any thread */
-    atomic_uint status_jobs;                /* status_job.c; any thread */
+    _Alignas(64) atomic_size_t connections;      /* of clients, all workers; any thread */
+    atomic_uint status_jobs;                     /* status_job.c; any thread */
+    _Alignas(64) atomic_uint unflushed_requests; /* counted only with CBandScoreFlushPeriod; any thread */
 };
 
 /* process.c */
@@ -80,6 +85,19 @@ void process_drain(struct process *process, const char *why);
 void process_stop(struct process *process, const char *why);
 /* A worker has ended: joins it, and ends the loop when it was the last. */
 void process_join_ended(struct process *process);
+
+/* process_keep.c */
+/* Before the workers start: usage is restored. False, with *problem: another weir holds a state file. */
+bool process_keep_start(struct process *process, struct state_text *problem);
+/* A new generation, before it is mailed. */
+void process_keep_apply(struct process *process, const struct generation *generation);
+/* Once a second, behind the ledger's tick. */
+void process_keep_second(struct process *process);
+/* No worker counts any more: all is written. */
+void process_keep_end(struct process *process);
+/* The process that is to replace us asks for the state; or it failed. */
+void process_keep_hand_over(struct process *process);
+void process_keep_take_back(struct process *process);
 
 /* reload.c */
 void process_reload(struct process *process);

@@ -80,6 +80,7 @@ static void take_over(struct process *process, struct generation *generation) {
     }
     generation_bind(generation, process->origin_table, 0);
     block_notifier_apply(process->block_notifier, config);
+    process_keep_apply(process, generation);
     process_mail_sockets(process, generation);
     size_t dropped = listener_set_drop_others(process->listeners, config);
     if (dropped > 0) {

@@ -19,6 +19,7 @@
 #define SOCKETS_VARIABLE "WEIR_LISTEN_FDS"
 #define PIPE_VARIABLE "WEIR_UPGRADE_FD"
 #define READY_TEXT "ready\n"
+#define STATE_TEXT "state\n" /* comes first, if at all */
 
 enum { START_SECONDS_MAX = 60, REPORT_BYTES_MAX = 65536 };
 
@@ -31,6 +32,7 @@ struct upgrade {
     ev_child ended; /* only so that it is waited for */
     char *said;
     size_t said_length;
+    bool asked_for_state;
 };
 
 extern char **environ;
@@ -171,6 +173,18 @@ static void fail(struct upgrade *upgrade, const char *why) {
     service_notify_ready(process->notify, status);
     kill(upgrade->pid, SIGKILL); /* mostly it has ended by itself */
     free_upgrade(upgrade);
+    process_keep_take_back(process);
+}
+
+/* The state is asked for once, before anything else is said. */
+static void hear_state(struct upgrade *upgrade) {
+    size_t length = sizeof STATE_TEXT - 1;
+    if (!upgrade->asked_for_state && strncmp(upgrade->said, STATE_TEXT, length) == 0) {
+        upgrade->asked_for_state = true;
+        upgrade->said_length -= length;
+        memmove(upgrade->said, upgrade->said + length, upgrade->said_length + 1);
+        process_keep_hand_over(upgrade->process);
+    }
 }
 
 static void on_readable(struct ev_loop *loop, ev_io *watcher, int events) {
@@ -191,6 +205,7 @@ static void on_readable(struct ev_loop *loop, ev_io *watcher, int events) {
     memcpy(upgrade->said + upgrade->said_length, piece, taken);
     upgrade->said_length += taken;
     upgrade->said[upgrade->said_length] = '\0';
+    hear_state(upgrade);
     if (strcmp(upgrade->said, READY_TEXT) == 0) {
         succeed(upgrade);
     }
@@ -253,6 +268,7 @@ void upgrade_cancel(struct process *process) {
         log_notice("USR2: the upgrade under way is given up");
         kill(process->upgrade->pid, SIGKILL);
         free_upgrade(process->upgrade);
+        process_keep_take_back(process);
     }
 }
 
@@ -276,14 +292,10 @@ int upgrade_inherit(struct listener_set *set) {
     return fd;
 }
 
-void upgrade_report(int *fd, const char *failure) {
-    if (*fd < 0) {
-        return;
-    }
-    const char *text = failure != NULL ? failure : READY_TEXT;
+static void say(int fd, const char *text) {
     size_t length = strlen(text);
     while (length > 0) {
-        ssize_t written = write(*fd, text, length);
+        ssize_t written = write(fd, text, length);
         if (written < 0 && errno != EINTR) {
             break; /* the old process is gone: nobody is left to be told */
         }
@@ -292,6 +304,18 @@ void upgrade_report(int *fd, const char *failure) {
             length -= (size_t)written;
         }
     }
-    close(*fd);
-    *fd = -1;
+}
+
+void upgrade_ask_for_state(int fd) {
+    if (fd >= 0) {
+        say(fd, STATE_TEXT);
+    }
+}
+
+void upgrade_report(int *fd, const char *failure) {
+    if (*fd >= 0) {
+        say(*fd, failure != NULL ? failure : READY_TEXT);
+        close(*fd);
+        *fd = -1;
+    }
 }

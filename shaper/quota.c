@@ -353,7 +353,7 @@ void quota_merge(struct quota *quota, const struct quota_state *state, size_t cl
         is_same = true;
     }
     if (is_same) {
-        struct quota_class *class = class_id != QUOTA_TOTAL ? find_or_add_class(quota, class_id) : NULL;
+        struct quota_class *class = class_id != QUOTA_IN_TOTAL ? find_or_add_class(quota, class_id) : NULL;
         atomic_fetch_add_explicit(class != NULL ? &class->used_bytes : &quota->used_bytes, state->used_bytes,
                                   memory_order_relaxed);
     }

@@ -133,8 +133,7 @@ void quota_resume(struct quota *quota, const struct quota_state *state, const st
 
 /* What another process has counted beside this one since both knew the same: added, if it is of the present period;
  * of a later one, it replaces; of an earlier one, it is forgotten. `class_id` names one class, whose bytes are not
- * added to the total; QUOTA_TOTAL: the total. */
-#define QUOTA_TOTAL SIZE_MAX
+ * added to the total; QUOTA_IN_TOTAL: the total. */
 void quota_merge(struct quota *quota, const struct quota_state *state, size_t class_id);
 
 /* Begins that lie so far apart or less are of one period: 0 on a grid of the calendar, INT64_MAX without a period. Two
