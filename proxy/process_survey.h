@@ -6,6 +6,7 @@
 #include "proxy/counters.h"
 #include "proxy/log_writer.h"
 #include "proxy/origin_state.h"
+#include "shaper/keeper.h"
 #include "shaper/ledger.h"
 #include "shaper/shaper.h"
 
@@ -19,6 +20,7 @@ struct process_survey {
     const struct ledger *ledger;
     struct counters_snapshot counters; /* of all workers, those ended too */
     struct log_writer_counts log;
+    struct keeper_counts state; /* of the state databases */
     const char *libraries;
     unsigned workers;
     uint64_t generation;

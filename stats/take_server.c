@@ -85,6 +85,13 @@ static void measure(const struct process_survey *survey, double values[GAUGE_COU
     values[GAUGE_LOG_LINES] = (double)survey->log.lines;
     values[GAUGE_LOG_LINES_LOST] = (double)survey->log.lines_lost;
     values[GAUGE_LOG_WRITE_ERRORS] = (double)survey->log.write_errors;
+    values[GAUGE_STATE_DATABASES] = (double)survey->state.databases;
+    values[GAUGE_STATE_FAILING] = (double)survey->state.databases_failing;
+    values[GAUGE_STATE_FLUSHES] = (double)survey->state.flushes;
+    values[GAUGE_STATE_FLUSH_ERRORS] = (double)survey->state.flush_errors;
+    values[GAUGE_STATE_ROWS] = (double)survey->state.rows_written;
+    values[GAUGE_STATE_SET_ASIDE] = (double)survey->state.files_set_aside;
+    values[GAUGE_STATE_LAST_FLUSH] = (double)survey->state.last_flush_s;
 }
 
 static const struct stats_gauge *take_gauges(struct arena *arena, const struct process_survey *survey) {
