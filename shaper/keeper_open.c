@@ -51,11 +51,12 @@ static bool open_anew(struct keeper *keeper, size_t database, int64_t wall_s, st
                                                     : state_database_open(kept->path, wall_s, &opened);
     say_set_aside(keeper, kept, &opened);
     if (result != STATE_OPEN) {
-        *problem = opened.problem;
-        if (result != STATE_HELD) {
-            keeper_failed(keeper, database, opened.problem.text);
+        if (result == STATE_HELD) {
+            *problem = opened.problem;
+            return false;
         }
-        return result != STATE_HELD;
+        keeper_failed(keeper, database, opened.problem.text);
+        return true;
     }
     kept->database = opened.database;
     kept->holds_lock = !keeper->is_handed_over;

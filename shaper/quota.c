@@ -275,21 +275,6 @@ size_t quota_snapshot(struct quota *quota, struct quota_state *state, struct quo
     return count;
 }
 
-void quota_restore(struct quota *quota, const struct quota_state *state, const struct quota_class_state *classes,
-                   size_t class_count) {
-    pthread_mutex_lock(&quota->lock);
-    forget_counts(quota);
-    quota->start_s = state->start_s;
-    quota->span = (struct period_span){state->begin_s, state->begin_s};
-    atomic_store_explicit(&quota->used_bytes, state->used_bytes, memory_order_relaxed);
-    for (size_t i = 0; i < class_count; i++) {
-        struct quota_class *class = find_or_add_class(quota, classes[i].class_id);
-        atomic_store_explicit(&class->used_bytes, classes[i].used_bytes, memory_order_relaxed);
-    }
-    atomic_store_explicit(&quota->fresh_until_s, never_fresh_s, memory_order_release);
-    pthread_mutex_unlock(&quota->lock);
-}
-
 struct quota_mark quota_mark(const struct quota *quota) {
     return (struct quota_mark){atomic_load_explicit(&quota->used_bytes, memory_order_relaxed),
                                atomic_load_explicit(&quota->epoch, memory_order_relaxed)};

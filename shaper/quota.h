@@ -116,18 +116,15 @@ struct quota_class_state {
 /* Writes the first `room` classes; returns how many there are. A period that has ended is shown as it was. */
 size_t quota_snapshot(struct quota *quota, struct quota_state *state, struct quota_class_state *classes, size_t room);
 
-/* Takes the place of everything counted so far. If the period has ended in the meantime, the next call sees that. */
-void quota_restore(struct quota *quota, const struct quota_state *state, const struct quota_class_state *classes,
-                   size_t class_count);
-
 /* The store's cheap look: a quota whose mark is the same has not changed since. */
 struct quota_mark {
     uint64_t used_bytes, epoch;
 };
 struct quota_mark quota_mark(const struct quota *quota);
 
-/* What was counted before, in a database or a file of mod_cband, when this process may have counted meanwhile: both
- * counts are added, on the grid of what was kept, unless its period has ended. */
+/* Takes up what was kept, in a database or a file of mod_cband. A quota that has not begun goes on from it; if its
+ * period has ended in the meantime, the next call sees that. One that has counted already adds what was kept, unless
+ * that period has ended, and goes on its grid. */
 void quota_resume(struct quota *quota, const struct quota_state *state, const struct quota_class_state *classes,
                   size_t class_count, int64_t now_s);
 

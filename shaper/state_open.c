@@ -180,7 +180,7 @@ static void disconnect(struct state_database *database) {
 
 /* SQLITE_OK, or SQLite's code with the problem; SQLITE_AUTH: foreign. */
 static int connect_database(struct state_database *database) {
-    struct identity identity;
+    struct identity identity = {0, 0, 0};
     database->problem.text[0] = '\0';
     int code =
         sqlite3_open_v2(database->path, &database->connection, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);

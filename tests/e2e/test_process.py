@@ -152,7 +152,7 @@ def test_a_wrong_command_line_is_exit_code_2(weir_command, arguments, text):
 
 def test_commands_that_only_print(weir_command):
     assert weir_command("--version").stdout.splitlines()[0] == "weir 0.1.0"
-    for library in ("libev 4", "llhttp ", "PCRE2 10"):
+    for library in ("libev 4", "llhttp ", "PCRE2 10", "SQLite 3"):
         assert library in weir_command("-v").stdout
     assert "Usage: weir -c FILE" in weir_command("--help").stdout
     assert "ProxyPass" in weir_command("-L").stdout

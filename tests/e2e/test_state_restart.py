@@ -1,6 +1,7 @@
 """StateFile: what was used is still used after a restart, a kill, a reload; the history; who may have the file."""
 # ctest: tsan
 import os
+import re
 import signal
 import time
 
@@ -8,6 +9,7 @@ import pytest
 from support.quota import fill, host, server_fixture, size_of  # noqa: F401 (fixtures)
 from support.state import history, kill, query, shell, used, wait_used
 from support.wait import wait_for
+from support.weir import ROOT
 
 LIMITED = ["CBandLimit 3500B", "CBandPeriod 1D"]
 
@@ -221,6 +223,18 @@ def test_sqlite3_reads_while_weir_runs(weir, server, path):
         assert shell(path, "SELECT used_bytes FROM quota WHERE name = 'a.example'") == str(sent)
         assert shell(path, "PRAGMA integrity_check") == "ok"
     assert "[error]" not in proxy.log()
+
+
+def test_the_queries_of_the_documentation(weir, server, path):
+    proxy = weir(config(server))
+    total(proxy, 1, host="a.example")
+    wait_for(lambda: history(path, "host", "a.example")[2] == 1, 5, "the history")
+    with open(f"{ROOT}/docs/state.md", encoding="utf-8") as file:
+        queries = re.findall(r"(?s)\n    (SELECT .*?;)\n", file.read())
+    assert len(queries) == 3
+    for sql in queries:
+        shell(path, sql)
+    assert "a.example" in shell(path, queries[0])
 
 
 def test_only_its_owner_may_read_it(weir, server, path):

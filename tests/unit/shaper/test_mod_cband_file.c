@@ -38,12 +38,12 @@ static void what_it_cannot_have_written_is_not(void) {
         int64_t count_down;
         int32_t flag;
     } vectors[] = {
-        {{11, 0, 0}, 10, 0, 0, 0},                  /* a class has more than all */
-        {{0, 0, 0}, UINT64_MAX, 0, 0, 0},           /* nobody has sent that */
-        {{0, 0, 0}, 10, 1700000000 + 90000, 0, 0},  /* it begins after tomorrow */
-        {{0, 0, 0}, 10, UINT64_MAX, 0, 0},          /* it began before everything */
-        {{0, 0, 0}, 10, 0, INT64_MAX, 0},           /* a count-down of an int */
-        {{0, 0, 0}, 10, 0, 0, 2},                   /* a flag */
+        {{11, 0, 0}, 10, 0, 0, 0},                 /* a class has more than all */
+        {{0, 0, 0}, UINT64_MAX, 0, 0, 0},          /* nobody has sent that */
+        {{0, 0, 0}, 10, 1700000000 + 90000, 0, 0}, /* it begins after tomorrow */
+        {{0, 0, 0}, 10, UINT64_MAX, 0, 0},         /* it began before everything */
+        {{0, 0, 0}, 10, 0, INT64_MAX, 0},          /* a count-down of an int */
+        {{0, 0, 0}, 10, 0, 0, 2},                  /* a flag */
     };
     for (size_t i = 0; i < sizeof vectors / sizeof *vectors; i++) {
         uint8_t bytes[MOD_CBAND_FILE_BYTES];
@@ -80,8 +80,11 @@ static void random_bytes_give_nothing_absurd(void) {
 
 int main(void) {
     static const CU_TestInfo tests[] = {
-        TEST(what_the_module_writes_is_read), TEST(what_it_cannot_have_written_is_not), TEST(other_sizes_are_not),
-        TEST(random_bytes_give_nothing_absurd), CU_TEST_INFO_NULL,
+        TEST(what_the_module_writes_is_read),
+        TEST(what_it_cannot_have_written_is_not),
+        TEST(other_sizes_are_not),
+        TEST(random_bytes_give_nothing_absurd),
+        CU_TEST_INFO_NULL,
     };
     return run_suite("mod_cband's file", tests);
 }

@@ -204,13 +204,13 @@ static void a_restart_goes_on_where_it_was(void) {
     CU_ASSERT_EQUAL(count, 4);
     CU_ASSERT_EQUAL(state.used_bytes, 100);
     CU_ASSERT_EQUAL(state.start_s, 5000);
-    quota_restore(&after, &state, classes, count);
+    quota_resume(&after, &state, classes, count, 5001);
     for (int64_t now_s = 5001; now_s < 5110; now_s++) {
         CU_ASSERT_EQUAL(quota_exceeded(&after, quota_class_of(&after, 0), now_s),
                         quota_exceeded(&before, quota_class_of(&before, 0), now_s));
     }
     CU_ASSERT_EQUAL(used_bytes(&after), 0); /* the next period has begun */
-    quota_restore(&after, &state, classes, count);
+    quota_resume(&after, &state, classes, count, 5250);
     CU_ASSERT_EQUAL(quota_exceeded(&after, NULL, 5250), 0); /* weir was down when the period ended */
     CU_ASSERT_EQUAL(used_bytes(&after), 0);
     quota_destroy(&before);
@@ -227,7 +227,7 @@ static void a_restart_with_a_new_period_keeps_what_was_used(void) {
     quota_count(&before, NULL, 1001, 5000);
     struct quota_state state;
     quota_snapshot(&before, &state, NULL, 0);
-    quota_restore(&after, &state, NULL, 0);
+    quota_resume(&after, &state, NULL, 0, 5001);
     CU_ASSERT_EQUAL(quota_exceeded(&after, NULL, 5099), QUOTA_TOTAL_EXCEEDED);
     CU_ASSERT_EQUAL(quota_exceeded(&after, NULL, 5100), 0);
     quota_destroy(&before);
@@ -278,6 +278,68 @@ static void eight_threads_begin_one_period(void) {
     quota_destroy(&quota);
 }
 
+/* ---- what other processes counted ---- */
+
+static struct quota begun_quota(struct period_rule rule, int64_t start_s, uint64_t used_bytes) {
+    struct quota quota;
+    quota_init(&quota, sizeof(struct quota_class));
+    set_limits(&quota, rule, 0, NULL);
+    quota_count(&quota, NULL, used_bytes, start_s);
+    return quota;
+}
+
+static uint64_t used_and_start(struct quota *quota, int64_t *start_s) {
+    struct quota_state state;
+    quota_snapshot(quota, &state, NULL, 0);
+    *start_s = state.start_s;
+    return state.used_bytes;
+}
+
+static void a_merge_looks_at_the_period(void) {
+    static const struct {
+        struct period_rule rule;
+        int64_t begin_s; /* of what is merged: 7 bytes; ours is 1000, with 100 bytes */
+        uint64_t expected;
+    } vectors[] = {
+        {{PERIOD_NONE, 0, 0}, 5, 107},           {{PERIOD_NONE, 0, 0}, 5000000, 107},
+        {{PERIOD_SECONDS, 60, 0}, 1000, 107},    {{PERIOD_SECONDS, 60, 0}, 1059, 107},
+        {{PERIOD_SECONDS, 60, 0}, 941, 107},     {{PERIOD_SECONDS, 60, 0}, 940, 100},
+        {{PERIOD_SECONDS, 60, 0}, 1060, 7},      {{PERIOD_CALENDAR_DAY, 0, 0}, -86400, 100},
+        {{PERIOD_CALENDAR_DAY, 0, 0}, 86400, 7},
+    };
+    for (size_t i = 0; i < sizeof vectors / sizeof *vectors; i++) {
+        struct quota quota = begun_quota(vectors[i].rule, 1000, 100);
+        struct quota_state state = {vectors[i].begin_s, vectors[i].begin_s, 7};
+        int64_t start_s;
+        quota_merge(&quota, &state, QUOTA_IN_TOTAL);
+        CU_ASSERT_EQUAL(used_and_start(&quota, &start_s), vectors[i].expected);
+        quota_destroy(&quota);
+    }
+}
+
+static void what_was_kept_is_resumed(void) {
+    static const struct period_rule minute = {PERIOD_SECONDS, 60, 0};
+    struct quota_state kept = {970, 970, 7}, ended = {900, 900, 7};
+    int64_t start_s;
+    struct quota quota = begun_quota(minute, 1000, 100);
+    quota_resume(&quota, &kept, NULL, 0, 1001); /* both counts, on the grid of what was kept */
+    CU_ASSERT_EQUAL(used_and_start(&quota, &start_s), 107);
+    CU_ASSERT_EQUAL(start_s, 970);
+    quota_count(&quota, NULL, 1, 1029);
+    CU_ASSERT_EQUAL(used_and_start(&quota, &start_s), 108);
+    quota_count(&quota, NULL, 1, 1030);
+    CU_ASSERT_EQUAL(used_and_start(&quota, &start_s), 1);
+    quota_destroy(&quota);
+    quota = begun_quota(minute, 1000, 100);
+    quota_resume(&quota, &ended, NULL, 0, 1001); /* its period is over: what was counted here stays */
+    CU_ASSERT_EQUAL(used_and_start(&quota, &start_s), 100);
+    quota_count(&quota, NULL, 1, 1019);
+    CU_ASSERT_EQUAL(used_and_start(&quota, &start_s), 101);
+    quota_count(&quota, NULL, 1, 1020);
+    CU_ASSERT_EQUAL(used_and_start(&quota, &start_s), 1);
+    quota_destroy(&quota);
+}
+
 int main(void) {
     setenv("TZ", "UTC", 1);
     static const CU_TestInfo tests[] = {TEST(random_traffic_matches_the_model),
@@ -290,6 +352,8 @@ int main(void) {
                                         TEST(a_restart_goes_on_where_it_was),
                                         TEST(a_restart_with_a_new_period_keeps_what_was_used),
                                         TEST(eight_threads_begin_one_period),
+                                        TEST(a_merge_looks_at_the_period),
+                                        TEST(what_was_kept_is_resumed),
                                         CU_TEST_INFO_NULL};
     return run_suite("quota", tests);
 }

@@ -80,8 +80,11 @@ static void the_name_has_the_time(void) {
 
 int main(void) {
     static const CU_TestInfo tests[] = {
-        TEST(files_are_told_apart), TEST(one_at_a_time_has_the_lock), TEST(setting_aside_overwrites_nothing),
-        TEST(the_name_has_the_time), CU_TEST_INFO_NULL,
+        TEST(files_are_told_apart),
+        TEST(one_at_a_time_has_the_lock),
+        TEST(setting_aside_overwrites_nothing),
+        TEST(the_name_has_the_time),
+        CU_TEST_INFO_NULL,
     };
     return run_suite("files of the state", tests);
 }
