@@ -279,6 +279,9 @@ static enum state_open hand_out(struct state_database *database, enum state_open
 
 enum state_open state_database_open(const char *path, int64_t wall_s, struct state_opened *opened) {
     *opened = (struct state_opened){0};
+    /* A cache takes memory page by page, not 20 of them at once: there may be thousands of scoreboards. Only what comes
+     * before SQLite's first use counts, the rest is refused. */
+    (void)sqlite3_config(SQLITE_CONFIG_PAGECACHE, NULL, 0, 0);
     struct state_database *database = new_database(path);
     enum state_lock lock = state_file_lock(path, &database->lock_fd, &opened->problem);
     enum state_open result = lock == STATE_LOCK_HELD ? STATE_HELD : STATE_FAILED;
