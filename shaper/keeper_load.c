@@ -44,7 +44,7 @@ static void attach(struct keeper *keeper, size_t kind, size_t id, const struct s
                    int64_t wall_s) {
     struct kept_record *record = &keeper->records[kind].of[id];
     keeper_usage_clear(&record->written);
-    if (count > 0 && !record->is_known) {
+    if (rows != NULL && !record->is_known) {
         record->written = usage_of(keeper, rows, count, wall_s);
         quota_resume(&keeper_record(keeper, kind, id)->quota, &record->written.total, record->written.classes,
                      record->written.class_count, wall_s);
