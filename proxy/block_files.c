@@ -16,6 +16,7 @@
 
 #include "config/arena.h"
 #include "proxy/block_text.h"
+#include "proxy/log.h"
 #include "shaper/siphash.h"
 
 enum {
@@ -244,7 +245,9 @@ size_t block_files_count(const struct block_files *files) {
 struct block_files *block_files_new(size_t files_max) {
     struct block_files *files = must_calloc(1, sizeof *files);
     files->most = files_max;
-    (void)getentropy(&files->key, sizeof files->key);
+    if (getentropy(&files->key, sizeof files->key) != 0) {
+        log_warn("no random key for the table of dos- files: %s", strerror(errno));
+    }
     return files;
 }
 

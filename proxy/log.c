@@ -153,7 +153,8 @@ static void write_line(enum log_level level, const char *message, bool cut) {
 }
 
 /* repeated_as: what tells kinds of lines apart; NULL: it is written in any case. */
-static void print_line(enum log_level level, const void *repeated_as, const char *format, va_list arguments) {
+__attribute__((format(printf, 3, 0))) static void print_line(enum log_level level, const void *repeated_as,
+                                                             const char *format, va_list arguments) {
     if (repeated_as != NULL && !log_repeats_pass(&repeats, repeated_as, level, clock_monotonic_ns())) {
         return;
     }

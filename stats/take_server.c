@@ -1,5 +1,7 @@
 /* The process and its origins as a snapshot shows them. Housekeeping thread. */
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "config/version.h"
@@ -58,14 +60,16 @@ static const struct stats_gauge rows[GAUGE_COUNT] = {
 
 /* proc(5): the second number of statm is the resident pages. 0 where there is none. */
 static double resident_bytes(void) {
+    char line[128] = "";
     FILE *file = fopen("/proc/self/statm", "re");
-    unsigned long size = 0, resident = 0;
     if (file != NULL) {
-        if (fscanf(file, "%lu %lu", &size, &resident) != 2) {
-            resident = 0;
+        if (fgets(line, sizeof line, file) == NULL) {
+            line[0] = '\0';
         }
         fclose(file);
     }
+    const char *second = strchr(line, ' ');
+    unsigned long resident = second != NULL ? strtoul(second, NULL, 10) : 0;
     return (double)resident * (double)sysconf(_SC_PAGESIZE);
 }
 
