@@ -191,25 +191,18 @@ static const char *distinct_name(struct parser *parser, const struct origin *ori
                         origin->disable_reuse ? " disablereuse=On" : "");
 }
 
-const struct origin *origin_intern(struct parser *parser, const struct origin *origin) {
+/* Origins of one URL, told apart by their parameters. */
+struct equal_url {
+    const struct origin *origin;
+    struct equal_url *next;
+};
+
+static const struct origin *add_origin(struct parser *parser, const struct origin *origin, const char *name) {
     struct config *config = parser_config(parser);
-    bool name_taken = false;
-    for (size_t i = 0; i < config->origin_count; i++) {
-        const struct origin *other = config->origins[i];
-        if (other->port != origin->port || strcmp(other->host, origin->host) != 0 || other->scheme != origin->scheme ||
-            strcmp(other->unix_path != NULL ? other->unix_path : "",
-                   origin->unix_path != NULL ? origin->unix_path : "") != 0) {
-            continue;
-        }
-        if (same_parameters(other, origin)) {
-            return other;
-        }
-        name_taken = true;
-    }
     struct origin *added = arena_alloc(parser_arena(parser), sizeof *added);
     *added = *origin;
     added->index = config->origin_count;
-    added->name = name_taken ? distinct_name(parser, origin) : origin->name;
+    added->name = name;
     const struct origin **origins =
         list_grow(parser_arena(parser), config->origins, config->origin_count, sizeof(struct origin *));
     origins[config->origin_count++] = added;
@@ -217,13 +210,29 @@ const struct origin *origin_intern(struct parser *parser, const struct origin *o
     return added;
 }
 
-struct balancer *balancer_named(struct parser *parser, const char *name, const struct word *word, bool defines) {
-    struct named_balancer *named = NULL;
-    for (size_t i = 0; i < parser->balancer_count && named == NULL; i++) {
-        if (strcmp(parser->balancers[i].balancer->name, name) == 0) {
-            named = &parser->balancers[i];
+const struct origin *origin_intern(struct parser *parser, const struct origin *origin) {
+    const char *key = arena_printf(&parser->scratch, "%d %s:%u %s", (int)origin->scheme, origin->host,
+                                   (unsigned)origin->port, origin->unix_path != NULL ? origin->unix_path : "");
+    struct equal_url *first = text_index_find(&parser->origin_index, key);
+    for (const struct equal_url *other = first; other != NULL; other = other->next) {
+        if (same_parameters(other->origin, origin)) {
+            return other->origin;
         }
     }
+    struct equal_url *added = arena_alloc(&parser->scratch, sizeof *added);
+    added->origin = add_origin(parser, origin, first != NULL ? distinct_name(parser, origin) : origin->name);
+    if (first == NULL) {
+        text_index_add(&parser->origin_index, &parser->scratch, key, added);
+    } else {
+        added->next = first->next;
+        first->next = added;
+    }
+    return added->origin;
+}
+
+struct balancer *balancer_named(struct parser *parser, const char *name, const struct word *word, bool defines) {
+    size_t position = (size_t)(uintptr_t)text_index_find(&parser->balancer_index, name);
+    struct named_balancer *named = position > 0 ? &parser->balancers[position - 1] : NULL;
     if (named == NULL) {
         enum { SECOND_NS = 1000000000, INTERVAL_S = 30 };
         struct balancer *balancer = arena_alloc(parser_arena(parser), sizeof *balancer);
@@ -237,6 +246,7 @@ struct balancer *balancer_named(struct parser *parser, const char *name, const s
             list_grow(&parser->scratch, parser->balancers, parser->balancer_count, sizeof *list);
         parser->balancers = list;
         named = &list[parser->balancer_count++];
+        text_index_add(&parser->balancer_index, &parser->scratch, name, (void *)(uintptr_t)parser->balancer_count);
         *named = (struct named_balancer){.balancer = balancer, .first_use = parser->use, .first_word = *word};
     }
     if (defines && !named->defined) {

@@ -10,13 +10,14 @@
 #include "config/diag.h"
 #include "config/directive.h"
 #include "config/lexer.h"
+#include "config/text_index.h"
 
 enum {
     PARSER_INCLUDE_DEPTH_MAX = 16,
     PARSER_FILES_MAX = 4096,
     PARSER_SECTION_DEPTH_MAX = 64,
     PARSER_ARGUMENTS_MAX = 4096,
-    PARSER_FILE_BYTES_MAX = 16 * 1024 * 1024,
+    PARSER_FILE_BYTES_MAX = 256 * 1024 * 1024,
     PARSER_VARIABLE_MAX = 65536,                   /* bytes of a word after ${NAME} was replaced */
     PARSER_VARIABLES_TOTAL_MAX = 64 * 1024 * 1024, /* bytes of all of them together */
 };
@@ -123,6 +124,8 @@ struct parser {
     size_t need_count;
     struct named_balancer *balancers;
     size_t balancer_count;
+    struct text_index balancer_index; /* by name: where in `balancers`, plus 1 */
+    struct text_index origin_index;   /* by URL: a list of struct equal_url */
     struct user_limits **users;
     size_t user_count, user_room;
     struct client_class **classes;

@@ -12,12 +12,14 @@
 #include "proxy/log.h"
 #include "proxy/origin_runtime.h"
 
-enum { BUCKETS = 1024 }; /* a power of two */
+enum { FIRST_BUCKETS = 256 }; /* a power of two */
 
 struct origin_table {
     struct ev_loop *loop;      /* NULL in tests: no active checks */
     struct resolver *resolver; /* NULL until a name needs it */
-    struct origin_runtime *buckets[BUCKETS];
+    struct origin_runtime **buckets;
+    size_t bucket_count; /* a power of two, at least the number of entries */
+    size_t entry_count;
     struct origins *newest;
 };
 
@@ -33,6 +35,8 @@ struct origins {
 struct origin_table *origin_table_new(struct ev_loop *housekeeping_loop) {
     struct origin_table *table = must_calloc(1, sizeof *table);
     table->loop = housekeeping_loop;
+    table->bucket_count = FIRST_BUCKETS;
+    table->buckets = must_calloc(table->bucket_count, sizeof(struct origin_runtime *));
     table->resolver = resolver_new(NULL);
     return table;
 }
@@ -43,18 +47,39 @@ void origin_table_free(struct origin_table **table) {
     }
     assert((*table)->newest == NULL);
     resolver_free(&(*table)->resolver);
+    free((*table)->buckets);
     free(*table);
     *table = NULL;
 }
 
 /* --- entries --- */
 
-static size_t bucket_of(const char *key) {
+static struct origin_runtime **bucket_of(const struct origin_table *table, const char *key) {
     uint32_t hash = 2166136261U; /* FNV-1a */
     for (; *key != '\0'; key++) {
         hash = (hash ^ (unsigned char)*key) * 16777619U;
     }
-    return (hash ^ hash >> 16) & (BUCKETS - 1);
+    return &table->buckets[(hash ^ hash >> 16) & (table->bucket_count - 1)];
+}
+
+static void link_entry(struct origin_table *table, struct origin_runtime *runtime) {
+    struct origin_runtime **bucket = bucket_of(table, runtime->key);
+    runtime->next = *bucket;
+    *bucket = runtime;
+}
+
+static void grow(struct origin_table *table) {
+    struct origin_runtime **before = table->buckets;
+    size_t count_before = table->bucket_count;
+    table->bucket_count *= 2;
+    table->buckets = must_calloc(table->bucket_count, sizeof(struct origin_runtime *));
+    for (size_t i = 0; i < count_before; i++) {
+        for (struct origin_runtime *each = before[i], *next; each != NULL; each = next) {
+            next = each->next;
+            link_entry(table, each);
+        }
+    }
+    free(before);
 }
 
 /* Members of balancers are kept apart from a plain origin of the same URL: they go out of use, a plain one never does.
@@ -94,8 +119,7 @@ static struct origin_runtime *new_runtime(void) {
 
 static struct origin_runtime *acquire(struct origin_table *table, const struct origin *origin, bool is_member) {
     char *key = key_of(origin, is_member);
-    struct origin_runtime **bucket = &table->buckets[bucket_of(key)];
-    for (struct origin_runtime *each = *bucket; each != NULL; each = each->next) {
+    for (struct origin_runtime *each = *bucket_of(table, key); each != NULL; each = each->next) {
         if (strcmp(each->key, key) == 0) {
             free(key);
             each->references++;
@@ -105,8 +129,10 @@ static struct origin_runtime *acquire(struct origin_table *table, const struct o
     struct origin_runtime *runtime = new_runtime();
     runtime->key = key;
     runtime->references = 1;
-    runtime->next = *bucket;
-    *bucket = runtime;
+    if (table->entry_count++ == table->bucket_count) {
+        grow(table);
+    }
+    link_entry(table, runtime);
     atomic_init(&runtime->in_flight, 0);
     atomic_init(&runtime->out_until_ns, 0);
     atomic_init(&runtime->check_failed, false);
@@ -118,11 +144,12 @@ static void release(struct origin_table *table, struct origin_runtime *runtime) 
     if (--runtime->references > 0) {
         return;
     }
-    struct origin_runtime **link = &table->buckets[bucket_of(runtime->key)];
+    struct origin_runtime **link = bucket_of(table, runtime->key);
     while (*link != runtime) {
         link = &(*link)->next;
     }
     *link = runtime->next;
+    table->entry_count--;
     resolver_forget(&runtime->name);
     free(runtime->key);
     free(runtime);

@@ -31,6 +31,15 @@ def start(command, core, **options):
     return subprocess.Popen(command, preexec_fn=prepare, stdin=subprocess.DEVNULL, **options)
 
 
+def start_origin(directory):
+    """Compiles the origin and starts it on the load's core; returns it and its port."""
+    source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "origin.c")
+    binary = f"{directory}/origin"
+    subprocess.run(["cc", "-std=gnu17", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra", "-o", binary, source], check=True)
+    process = start([binary], LOAD_CORE, stdout=subprocess.PIPE, text=True)
+    return process, int(process.stdout.readline())
+
+
 def stop(process):
     process.terminate()
     try:
