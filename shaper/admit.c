@@ -39,10 +39,8 @@ const char *shaper_reason_meaning(enum shaper_reason reason) {
 /* ---- requests being served ---- */
 
 static void leave_counts(struct shaper_ticket *ticket) {
-    for (size_t i = 0; i < SHAPER_SCOPES; i++) {
-        if ((ticket->counted_in & 1u << i) != 0) {
-            in_flight_leave(&ticket->scopes[i]->in_flight);
-        }
+    for (unsigned left = ticket->counted_in; left != 0; left &= left - 1) {
+        in_flight_leave(&ticket->scopes[__builtin_ctz(left)]->in_flight);
     }
     ticket->counted_in = 0;
 }
@@ -165,6 +163,16 @@ static void speeds_in_force(const struct host_binding *host, const struct scope_
     }
 }
 
+/* Nothing is asked: the request is only counted. */
+static void enter_uncapped(struct shaper_ticket *ticket) {
+    for (size_t i = 0; i < SHAPER_SCOPES; i++) {
+        if (ticket->scopes[i] != NULL) {
+            in_flight_enter(&ticket->scopes[i]->in_flight, 0);
+            ticket->counted_in |= 1u << i;
+        }
+    }
+}
+
 void shaper_admit(struct shaper_binding *binding, const struct shaper_request *request, struct shaper_time now,
                   struct shaper_ticket *ticket, struct shaper_decision *decision) {
     const struct host_binding *host = &binding->hosts[request->host];
@@ -172,6 +180,10 @@ void shaper_admit(struct shaper_binding *binding, const struct shaper_request *r
     struct speed_limit in_force[SHAPER_SCOPES];
     *decision = (struct shaper_decision){.outcome = SHAPER_PASS};
     ticket_open(ticket, binding, request, now);
+    if (ticket->is_uncapped) {
+        enter_uncapped(ticket);
+        return;
+    }
     binding_speeds(binding, host->limits, ticket_class_id(ticket), speeds);
     ticket_take_speeds(ticket, binding, host->limits, speeds);
     unsigned exceeded = ticket_exceeded(ticket, now.wall_s);
@@ -251,11 +263,13 @@ void shaper_release(struct shaper_ticket *ticket, struct shaper_time now) {
     if (ticket->shaper == NULL) {
         return;
     }
-    shaper_return(ticket, SHAPER_RESPONSE);
-    shaper_return(ticket, SHAPER_REQUEST_BODY);
+    if (!ticket->is_uncapped) {
+        shaper_return(ticket, SHAPER_RESPONSE);
+        shaper_return(ticket, SHAPER_REQUEST_BODY);
+    }
     leave_counts(ticket);
     if (ticket->client != NULL) {
         client_table_unpin(ticket->shaper->clients, ticket->client, now.mono_ns);
     }
-    *ticket = (struct shaper_ticket){0};
+    ticket_clear(ticket);
 }

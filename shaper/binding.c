@@ -118,6 +118,16 @@ static bool caps_clients(const struct traffic_limits *traffic) {
     return speed_limit_is_set(&traffic->remote_speed) || traffic->class_speed_count > 0;
 }
 
+static bool caps_nothing(const struct traffic_limits *traffic) {
+    return !speed_limit_is_set(&traffic->speed) && !caps_clients(traffic) && traffic->limit_bytes == 0 &&
+           traffic->class_quota_count == 0;
+}
+
+static bool is_uncapped(const struct host_limits *limits) {
+    return caps_nothing(&limits->traffic) && limits->remote_limit_bytes == 0 && limits->upload_bits_per_s == 0 &&
+           (limits->user == NULL || caps_nothing(&limits->user->traffic));
+}
+
 static void bind_host(struct shaper_binding *binding, const struct config *config, size_t index) {
     const struct virtual_host *host = config->hosts[index];
     const struct user_limits *user = host->limits.user;
@@ -127,6 +137,7 @@ static void bind_host(struct shaper_binding *binding, const struct config *confi
     note_index(&binding->host_of_record, &binding->host_record_count, bound->record->id, index);
     bound->exceeded_page = exceeded_page(&host->limits.traffic, &config->server.limits);
     bound->is_capped_per_client = caps_clients(&host->limits.traffic) || host->limits.remote_limit_bytes > 0;
+    bound->is_uncapped = is_uncapped(&host->limits);
     if (user != NULL) {
         bound->user_record = traffic_record_of(binding->shaper, &binding->shaper->users, user->name, user->name);
         bound->user_exceeded_page = exceeded_page(&user->traffic, &config->server.limits);

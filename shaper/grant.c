@@ -175,6 +175,9 @@ struct shaper_grant shaper_reserve(struct shaper_ticket *ticket, const struct sh
         ticket_rebind(ticket, current, now);
     }
     struct shaper_hold *hold = &ticket->holds[direction];
+    if (ticket->is_uncapped) {
+        return (struct shaper_grant){wanted_bytes, now.mono_ns, false};
+    }
     struct speeds speeds = speeds_now(ticket, direction, now.wall_s);
     if (hold->bytes > 0 && !was_made_at(hold, &speeds)) {
         move_reservation(hold, &speeds, now.mono_ns);
@@ -214,12 +217,15 @@ static void count_bytes(const struct shaper_ticket *ticket, uint64_t bytes, int6
 void shaper_charge(struct shaper_ticket *ticket, enum shaper_direction direction, uint64_t bytes,
                    struct shaper_time now) {
     struct shaper_hold *hold = &ticket->holds[direction];
+    if (direction == SHAPER_RESPONSE) {
+        count_bytes(ticket, bytes, now.wall_s);
+    }
+    if (ticket->is_uncapped) {
+        return;
+    }
     if (bytes > hold->bytes) {
         struct speeds speeds = speeds_now(ticket, direction, now.wall_s);
         owe(&speeds, bytes - hold->bytes, now.mono_ns);
-    }
-    if (direction == SHAPER_RESPONSE) {
-        count_bytes(ticket, bytes, now.wall_s);
     }
     hold->bytes = bytes < hold->bytes ? hold->bytes - bytes : 0;
     if (hold->bytes == 0) {

@@ -110,14 +110,6 @@ struct shaper_ticket {
         uint64_t bits_per_s, exceeded_bits_per_s; /* 0: no cap; the second while the scope's quota is exceeded */
     } caps[SHAPER_SCOPES];
     uint64_t upload_bits_per_s;
-    struct shaper_hold { /* the one reservation of a direction */
-        struct lane *lanes[SHAPER_SCOPES];
-        uint64_t bits_per_s[SHAPER_SCOPES]; /* that it was made at */
-        int64_t lane_at_ns[SHAPER_SCOPES];
-        size_t lane_count;
-        uint64_t bytes; /* 0: none */
-        int64_t at_ns;  /* the latest of them; of first bytes when they were asked for */
-    } holds[SHAPER_DIRECTIONS];
     struct ip_address address; /* masked */
     uint64_t first_bytes;      /* still to go out at once */
     unsigned counted_in;       /* bits of enum shaper_scope: counts of requests being served */
@@ -125,6 +117,15 @@ struct shaper_ticket {
     bool has_begun;            /* the response */
     bool follows_quota;        /* a speed changes when a quota is exceeded */
     bool dry_run;
+    bool is_uncapped;    /* nothing holds: its bytes are only counted */
+    struct shaper_hold { /* the one reservation of a direction; last, and of its lanes only lane_count are set */
+        struct lane *lanes[SHAPER_SCOPES];
+        uint64_t bits_per_s[SHAPER_SCOPES]; /* that it was made at */
+        int64_t lane_at_ns[SHAPER_SCOPES];
+        size_t lane_count;
+        uint64_t bytes; /* 0: none */
+        int64_t at_ns;  /* the latest of them; of first bytes when they were asked for */
+    } holds[SHAPER_DIRECTIONS];
 };
 
 /* Decides about a request, in this order: counts of requests being served, request rates, quotas of the host (total,

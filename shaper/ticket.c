@@ -2,6 +2,9 @@
  * Always true: a client's record is pinned once for each open ticket that points to it. */
 #include "shaper/ticket.h"
 
+#include <stddef.h>
+#include <string.h>
+
 static void pin_client(struct shaper_ticket *ticket, struct shaper_time now) {
     if (ticket->client == NULL && ticket->address.family != IP_NONE) {
         struct client_key key = {ticket->address, (uint32_t)ticket->host->id};
@@ -15,15 +18,25 @@ static struct ip_address masked(const struct ip_address *address, const struct s
                                     : *address;
 }
 
+/* Once or twice a request: the room for reservations that there are not is left as it is. */
+void ticket_clear(struct shaper_ticket *ticket) {
+    memset(ticket, 0, offsetof(struct shaper_ticket, holds));
+    for (size_t i = 0; i < SHAPER_DIRECTIONS; i++) {
+        ticket->holds[i].lane_count = 0;
+        ticket->holds[i].bytes = 0;
+    }
+}
+
 void ticket_open(struct shaper_ticket *ticket, const struct shaper_binding *binding,
                  const struct shaper_request *request, struct shaper_time now) {
     const struct host_binding *host = &binding->hosts[request->host];
-    *ticket = (struct shaper_ticket){
-        .shaper = binding->shaper,
-        .host = host->record,
-        .user = host->user_record,
-        .address = masked(&request->client, binding),
-    };
+    ticket_clear(ticket);
+    ticket->shaper = binding->shaper;
+    ticket->host = host->record;
+    ticket->user = host->user_record;
+    ticket->address = masked(&request->client, binding);
+    ticket->generation = binding->generation;
+    ticket->is_uncapped = host->is_uncapped;
     ticket->scopes[SHAPER_HOST] = &ticket->host->scope;
     ticket->tallies[0] = tally_of(ticket->host->tallies, request->worker);
     size_t tally_count = 1;
@@ -31,7 +44,8 @@ void ticket_open(struct shaper_ticket *ticket, const struct shaper_binding *bind
         ticket->scopes[SHAPER_USER] = &ticket->user->scope;
         ticket->tallies[tally_count++] = tally_of(ticket->user->tallies, request->worker);
     }
-    const struct client_class *class = class_tree_find(binding->classes, &request->client);
+    bool has_classes = binding->config->class_count > 0;
+    const struct client_class *class = has_classes ? class_tree_find(binding->classes, &request->client) : NULL;
     if (class != NULL) {
         ticket->tallies[tally_count] = tally_of(binding->class_tallies[class->index], request->worker);
         ticket->host_class = traffic_class_of(ticket->host, binding->class_ids[class->index]);
@@ -77,6 +91,11 @@ void ticket_rebind(struct shaper_ticket *ticket, const struct shaper_binding *bi
     }
     /* The request stays with the user that it began under; of that one the present limits hold. */
     struct host_limits limits = *binding->hosts[index].limits;
+    ticket->is_uncapped = binding->hosts[index].is_uncapped && ticket->user == binding->hosts[index].user_record;
+    if (ticket->is_uncapped) {
+        shaper_return(ticket, SHAPER_RESPONSE);
+        shaper_return(ticket, SHAPER_REQUEST_BODY);
+    }
     limits.user = NULL;
     if (ticket->user != NULL) {
         size_t user = find_index(binding->user_of_record, binding->user_record_count, ticket->user->id);

@@ -6,6 +6,9 @@
 #include "shaper/binding.h"
 #include "shaper/shaper.h"
 
+/* Makes it a zeroed one. */
+void ticket_clear(struct shaper_ticket *ticket);
+
 /* Finds the records of everything that the request is counted under; pins the client's. Counts nothing yet. */
 void ticket_open(struct shaper_ticket *ticket, const struct shaper_binding *binding,
                  const struct shaper_request *request, struct shaper_time now);
