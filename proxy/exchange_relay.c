@@ -101,10 +101,21 @@ static bool is_rest(const struct exchange *exchange, uint64_t bytes) {
     return body->framing == BODY_LENGTH && bytes > 0 && body->remaining == bytes;
 }
 
+/* What a turn is asked for: also for bytes that will surely follow, so that turns are equally large, and shares equal,
+ * however the origin's bytes come in pieces. */
+static size_t turn_bytes(const struct exchange *exchange, size_t bytes) {
+    const struct body_decoder *body = &exchange->connection->body;
+    size_t buffered = buffer_length(&exchange->connection->stream.in);
+    uint64_t coming = body->framing == BODY_LENGTH ? body->remaining : buffered;
+    coming = coming < BUFFER_LARGE_BYTES ? coming : BUFFER_LARGE_BYTES;
+    return coming > bytes ? (size_t)coming : bytes;
+}
+
 /* Offers the client what lies in the origin's buffer. */
 static enum relayed send_buffered(struct exchange *exchange, struct span data) {
     struct origin_connection *connection = exchange->connection;
-    data.len = exchange_grant(exchange, SHAPER_RESPONSE, data.len);
+    size_t granted = exchange_grant(exchange, SHAPER_RESPONSE, turn_bytes(exchange, data.len));
+    data.len = granted < data.len ? granted : data.len;
     bool is_last = is_rest(exchange, data.len);
     if (is_last) {
         exchange_leave_place(exchange);

@@ -116,7 +116,7 @@ size_t exchange_grant(struct exchange *exchange, enum shaper_direction direction
 }
 
 bool exchange_may_be_paced(struct exchange *exchange) {
-    return exchange->ticket.follows_quota || exchange_grant(exchange, SHAPER_RESPONSE, BUFFER_BLOCK_BYTES) == 0 ||
+    return exchange->ticket.follows_quota || exchange_grant(exchange, SHAPER_RESPONSE, BUFFER_LARGE_BYTES) == 0 ||
            exchange->is_paced;
 }
 
