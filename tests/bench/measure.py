@@ -22,21 +22,27 @@ def raise_file_limit():
 
 
 def start(command, core, **options):
-    """Starts a process on one core that ends when this one does."""
+    """Starts a process on one core, or on a set of them, that ends when this one does."""
+    cores = core if isinstance(core, set) else {core}
 
     def prepare():
-        os.sched_setaffinity(0, {core})
+        os.sched_setaffinity(0, cores)
         libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
     return subprocess.Popen(command, preexec_fn=prepare, stdin=subprocess.DEVNULL, **options)
 
 
+def compile_program(name, directory):
+    """Compiles NAME.c of this folder; returns the program's path."""
+    source = os.path.join(os.path.dirname(os.path.abspath(__file__)), f"{name}.c")
+    binary = f"{directory}/{name}"
+    subprocess.run(["cc", "-std=gnu17", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra", "-o", binary, source], check=True)
+    return binary
+
+
 def start_origin(directory):
     """Compiles the origin and starts it on the load's core; returns it and its port."""
-    source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "origin.c")
-    binary = f"{directory}/origin"
-    subprocess.run(["cc", "-std=gnu17", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra", "-o", binary, source], check=True)
-    process = start([binary], LOAD_CORE, stdout=subprocess.PIPE, text=True)
+    process = start([compile_program("origin", directory)], LOAD_CORE, stdout=subprocess.PIPE, text=True)
     return process, int(process.stdout.readline())
 
 

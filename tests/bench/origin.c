@@ -45,7 +45,7 @@ static int take_request(struct connection *connection) {
     if (memcmp(connection->input, "GET /", 5) == 0) {
         wanted = strtoul(connection->input + 5, NULL, 10);
     }
-    connection->body_bytes = wanted < BODY_BYTES ? wanted : BODY_BYTES;
+    connection->body_bytes = wanted;
     connection->head_bytes = (size_t)snprintf(
         connection->head, HEAD_BYTES, "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %zu\r\n\r\n",
         connection->body_bytes);
@@ -61,14 +61,15 @@ static int send_answer(struct connection *connection) {
     while (connection->sent_bytes < connection->head_bytes + connection->body_bytes) {
         struct iovec parts[2];
         int count = 0;
-        size_t body_sent = 0;
+        size_t body_sent = 0; /* the body is BODY_BYTES again and again */
         if (connection->sent_bytes < connection->head_bytes) {
             parts[count++] = (struct iovec){connection->head + connection->sent_bytes,
                                             connection->head_bytes - connection->sent_bytes};
         } else {
             body_sent = connection->sent_bytes - connection->head_bytes;
         }
-        parts[count++] = (struct iovec){body + body_sent, connection->body_bytes - body_sent};
+        size_t left = connection->body_bytes - body_sent, from = body_sent % BODY_BYTES;
+        parts[count++] = (struct iovec){body + from, left < BODY_BYTES - from ? left : BODY_BYTES - from};
         struct msghdr message = {.msg_iov = parts, .msg_iovlen = (size_t)count};
         ssize_t sent = sendmsg(connection->descriptor, &message, MSG_NOSIGNAL);
         if (sent < 0) {
