@@ -235,7 +235,8 @@ void shaper_count(const struct shaper_binding *binding, const struct shaper_serv
     if (host->user_record != NULL) {
         count_one(tally_of(host->user_record->tallies, served->worker), served);
     }
-    const struct client_class *class = class_tree_find(binding->classes, &served->client);
+    bool has_classes = binding->config->class_count > 0;
+    const struct client_class *class = has_classes ? class_tree_find(binding->classes, &served->client) : NULL;
     if (class != NULL) {
         count_one(tally_of(binding->class_tallies[class->index], served->worker), served);
     }

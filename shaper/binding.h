@@ -21,7 +21,7 @@ struct host_binding {
     struct span user_exceeded_page;
     bool is_capped_per_client;
     bool knows_clients; /* has records of clients, for their caps or for who wants to see them */
-    bool is_uncapped; /* no speed, rate, count or quota over it, nor over its user: its requests are only counted */
+    bool is_uncapped;   /* no speed, rate, count or quota over it, nor over its user: its requests are only counted */
 };
 
 struct shaper_binding {

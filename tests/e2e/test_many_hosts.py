@@ -33,12 +33,12 @@ def test_forty_thousand_hosts(weir, origin):
     began = time.monotonic()
     proxy = weir(config, wait=False)
     proxy.wait_until_listening()
-    assert time.monotonic() - began < 5 * SLOWNESS
+    assert time.monotonic() - began < 15 * SLOWNESS
     for number in served:
         for name in (f"customer{number}.example.net", f"www.customer{number}.example.net"):
             assert proxy.get("/", host=name).status == 200
         assert server.requests[-1].header("Host") == f"www.customer{number}.example.net"
     began = time.monotonic()
     proxy.reload(config, expect="configuration reloaded")
-    assert time.monotonic() - began < 5 * SLOWNESS
+    assert time.monotonic() - began < 15 * SLOWNESS
     assert proxy.get("/", host=f"customer{HOSTS - 1}.example.net").status == 200
