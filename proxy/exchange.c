@@ -99,6 +99,14 @@ void exchange_refuse(struct exchange *exchange, int status, enum end_reason reas
     exchange_answer(exchange, status, reason);
 }
 
+static int64_t proxy_timeout_ns(const struct exchange *exchange) {
+    const struct settings *settings = &exchange->route.settings;
+    if (exchange->origin != NULL && exchange->origin->timeout_ns > 0) {
+        return exchange->origin->timeout_ns;
+    }
+    return settings->proxy_timeout_ns > 0 ? settings->proxy_timeout_ns : settings->timeout_ns;
+}
+
 /* What the origin's deadline means depends on who is waited for. */
 static void on_deadline(struct deadline *deadline) {
     struct exchange *exchange = (struct exchange *)((char *)deadline - offsetof(struct exchange, deadline));
@@ -117,10 +125,12 @@ static void on_deadline(struct deadline *deadline) {
         }
         break;
     case EXCHANGE_RELAY:
-        if (exchange->waiting_client) {
-            exchange->moved = true; /* it is the client that is slow, and the downstream measures that */
-        } else {
+        if (!exchange->waiting_client) {
             exchange_origin_failed(exchange, 504, END_ORIGIN_TIMEOUT, "the origin stopped sending its response");
+        } else if (exchange->operations->stalled_ns(exchange->downstream) >= proxy_timeout_ns(exchange)) {
+            exchange_abort(exchange, END_CLIENT_TIMEOUT); /* the origin's connection could serve another */
+        } else {
+            exchange->moved = true; /* it goes on, or waits for its turn */
         }
         break;
     case EXCHANGE_TUNNEL:
@@ -130,14 +140,6 @@ static void on_deadline(struct deadline *deadline) {
         break;
     }
     exchange->operations->run(exchange->downstream);
-}
-
-static int64_t proxy_timeout_ns(const struct exchange *exchange) {
-    const struct settings *settings = &exchange->route.settings;
-    if (exchange->origin != NULL && exchange->origin->timeout_ns > 0) {
-        return exchange->origin->timeout_ns;
-    }
-    return settings->proxy_timeout_ns > 0 ? settings->proxy_timeout_ns : settings->timeout_ns;
 }
 
 /* The origin's time begins again with everything that moved. Connecting has a deadline of its own. */
@@ -247,10 +249,18 @@ static const char *decision_of(const struct exchange *exchange) {
     case END_TOO_LARGE:
     case END_REQUEST_TIMEOUT:
     case END_FORBIDDEN:
+    case END_CLIENT_SLOW:
         return "refused";
     default:
         return exchange_decision_text(exchange);
     }
+}
+
+/* The shaper's, if it decided something, unless weir ended the request for the client's slowness later. */
+static const char *reason_of(const struct exchange *exchange) {
+    bool too_slow = exchange->reason == END_REQUEST_TIMEOUT || exchange->reason == END_CLIENT_SLOW;
+    return exchange->shaping_reason != SHAPER_REASON_NONE && !too_slow ? shaper_reason_text(exchange->shaping_reason)
+                                                                       : end_reason_word(exchange->reason);
 }
 
 static void write_access_log(struct exchange *exchange) {
@@ -283,8 +293,7 @@ static void write_access_log(struct exchange *exchange) {
         .https = exchange->from.https,
         .delay_ns = exchange->delay_ns,
         .decision = decision_of(exchange),
-        .reason = exchange->shaping_reason != SHAPER_REASON_NONE ? shaper_reason_text(exchange->shaping_reason)
-                                                                 : end_reason_word(exchange->reason),
+        .reason = reason_of(exchange),
         .class_name = exchange_class_name(exchange),
         .upstream = exchange->origin != NULL ? exchange->origin->name : NULL,
     };

@@ -65,6 +65,8 @@ struct downstream_operations {
     bool (*take_back)(void *downstream);
     /* Hands what was sent to the kernel. True when all of it is there. */
     bool (*flush)(void *downstream);
+    /* How long the client has taken nothing of what waits for it; 0: it is not the client that is waited for. */
+    int64_t (*stalled_ns)(void *downstream);
     bool (*is_broken)(void *downstream);     /* nothing can be sent any more */
     uint64_t (*bytes_out)(void *downstream); /* of this exchange, head and framing included */
     uint64_t (*bytes_in)(void *downstream);

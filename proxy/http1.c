@@ -10,16 +10,32 @@
 #include "proxy/generation.h"
 #include "proxy/http_chunk.h"
 #include "proxy/http_head.h"
+#include "proxy/log.h"
 #include "proxy/worker.h"
 
 enum { READS_A_RUN = 8, SPARES_MAX = 64 };
 
 /* --- the downstream's operations ---------------------------------------------------------------------------------- */
 
+/* While the origin takes no more, or a pacer or the shaper lets the request wait, the client cannot send: that time is
+ * not its own. */
+static void give_back_time(struct http1_session *session) {
+    int64_t now_ns = session->exchange.worker->now_ns;
+    if (!session->body_awaited) {
+        session->body_since_ns += now_ns - session->body_read_ns;
+    }
+    session->body_read_ns = now_ns;
+}
+
+static void begin_body_time(struct http1_session *session) {
+    session->body_since_ns = session->body_read_ns = session->exchange.worker->now_ns;
+}
+
 /* Decodes what is there; reads once more when that is used up and more may be waiting. */
 static enum body_status read_body(void *downstream, struct span *data, struct http_problem *problem) {
     struct http1_session *session = downstream;
     struct stream *stream = &session->client->stream;
+    give_back_time(session);
     for (;;) {
         size_t skip = 0;
         enum body_status status = body_decode(&session->body, buffer_content(&stream->in),
@@ -28,6 +44,7 @@ static enum body_status read_body(void *downstream, struct span *data, struct ht
         session->bytes_in += skip;
         bool may_read = status == BODY_MORE && !stream->read_short && !stream->eof && !stream->broken;
         if (!may_read || session->reads++ >= READS_A_RUN || stream_fill(stream) == STREAM_BLOCKED) {
+            session->body_awaited = status == BODY_MORE;
             return status;
         }
     }
@@ -48,7 +65,7 @@ static const struct field_list *trailers(void *downstream) {
 static void send_interim(void *downstream, const struct response_head *response) {
     struct http1_session *session = downstream;
     const struct http_wire wire = {.framing = BODY_NONE};
-    session->body_since_ns = session->exchange.worker->now_ns;
+    begin_body_time(session);
     stream_lead(&session->client->stream, http_write_response(&session->exchange.arena, response, &wire));
 }
 
@@ -137,6 +154,11 @@ static bool flush(void *downstream) {
     return stream_flush(&session->client->stream);
 }
 
+static int64_t stalled_ns(void *downstream) {
+    struct http1_session *session = downstream;
+    return client_stalled_ns(session->client);
+}
+
 static bool is_broken(void *downstream) {
     struct http1_session *session = downstream;
     return session->client->stream.unwritable;
@@ -171,6 +193,7 @@ static const struct downstream_operations http1_operations = {
     .hint_paced = hint_paced,
     .take_back = take_back,
     .flush = flush,
+    .stalled_ns = stalled_ns,
     .is_broken = is_broken,
     .bytes_out = bytes_out,
     .bytes_in = bytes_in,
@@ -201,6 +224,9 @@ void http1_begin(struct client *client) {
 static enum http1_ending ending_of(const struct http1_session *session) {
     const struct exchange *exchange = &session->exchange;
     const struct stream *stream = &session->client->stream;
+    if (exchange->reason == END_CLIENT_TIMEOUT || exchange->reason == END_CLIENT_SLOW) {
+        return HTTP1_RESET;
+    }
     if (!exchange_is_done(exchange) || exchange->aborted || stream->broken || stream->unwritable) {
         return session->until_close && exchange->aborted ? HTTP1_RESET : HTTP1_CUT;
     }
@@ -282,7 +308,7 @@ static enum http1_head start_request(struct http1_session *session, size_t lengt
                                    &exchange->request_line, &problem);
     buffer_consume(&client->stream.in, length);
     session->bytes_in = length;
-    session->body_since_ns = exchange->worker->now_ns;
+    begin_body_time(session);
     body_decoder_start(&session->body, good ? exchange->request.framing : BODY_NONE, exchange->request.content_length,
                        &exchange->arena);
     if (!good) {
@@ -375,12 +401,29 @@ int64_t http1_deadline_ns(const struct http1_session *session) {
         return read_deadline_ns(&settings->read_header, client->since_ns, buffer_length(&client->stream.in));
     }
     if (client->stream.write_blocked && settings->timeout_ns > 0) {
-        return client->written_ns + settings->timeout_ns;
+        int64_t at_ns = client->written_ns + settings->timeout_ns;
+        int64_t window_ns = slow_reader_deadline_ns(&client->slow);
+        return window_ns != 0 && window_ns < at_ns ? window_ns : at_ns;
     }
     if (exchange->waiting_body && !session->raw && !exchange_awaits_continue(exchange)) {
         return read_deadline_ns(&settings->read_body, session->body_since_ns, session->body.data_bytes);
     }
     return 0;
+}
+
+/* The client's socket is blocked, and either TimeOut is over or a window of ResponseMinRate. */
+static void writing_expired(struct http1_session *session) {
+    struct client *client = session->client;
+    struct exchange *exchange = &session->exchange;
+    int64_t now_ns = exchange->worker->now_ns;
+    if (client->written_ns + exchange->route.settings.timeout_ns <= now_ns) {
+        exchange_abort(exchange, END_CLIENT_TIMEOUT);
+    } else if (slow_reader_judge(&client->slow, http1_min_rate(session), stream_taken(&client->stream), now_ns)) {
+        log_info("the client took less than ResponseMinRate %u bytes/s; its connection is reset",
+                 http1_min_rate(session));
+        counters_add(&exchange->worker->counters, COUNTER_SLOW_READERS, 1);
+        exchange_abort(exchange, END_CLIENT_SLOW);
+    }
 }
 
 void http1_expired(struct http1_session *session) {
@@ -390,7 +433,7 @@ void http1_expired(struct http1_session *session) {
                         "the request's head took longer than RequestReadTimeout");
         client->phase = CLIENT_EXCHANGE;
     } else if (client->stream.write_blocked) {
-        exchange_abort(&session->exchange, END_CLIENT_TIMEOUT);
+        writing_expired(session);
     } else {
         exchange_refuse(&session->exchange, 408, END_REQUEST_TIMEOUT,
                         "the request's body took longer than RequestReadTimeout");

@@ -16,11 +16,14 @@ struct http1_session {
     struct exchange exchange;
     struct head_scan scan;
     struct body_decoder body;
-    int64_t body_since_ns;     /* when the body's time began: with the head, or with the 100 that asked for it */
+    int64_t body_since_ns;     /* when the body's time began: with the head, or with the 100 that asked for it; later by
+                                * all the time in which it was not the client that was waited for */
+    int64_t body_read_ns;      /* when the body was last read */
     uint64_t bytes_out_before; /* stream.bytes_out when the request began */
     uint64_t bytes_in;         /* of this request: head, framing and body */
     unsigned reads;            /* in this run */
     bool head_begun;           /* a byte of the request has come */
+    bool body_awaited;         /* at that time all that had come was used up */
     bool line_checked;         /* the request line, before the rest of the head had come */
     bool keep;                 /* the connection is kept after this exchange, as the response said */
     bool chunked;              /* the response's body is chunked */
@@ -44,10 +47,16 @@ enum http1_ending {
     HTTP1_CLOSE,  /* all is said and read: close */
     HTTP1_LINGER, /* all is said, but the client may still be sending */
     HTTP1_CUT,    /* the response is incomplete: close at once */
-    HTTP1_RESET,  /* the same, and only a reset tells the client: the body ends with the connection */
+    HTTP1_RESET,  /* the same by a reset: the body ends with the connection and nothing else would tell the client, or
+                   * it takes nothing and the kernel would hold what is queued for it */
 };
 /* Ends the exchange, which must be done (or never have begun), and gives the session back. */
 enum http1_ending http1_end(struct client *client);
+
+/* ResponseMinRate of the host that is served; 0: off. */
+static inline unsigned http1_min_rate(const struct http1_session *session) {
+    return session->exchange.route.settings.response_min_rate_per_s;
+}
 
 /* When the time for what is being waited for is up; 0: no time runs. */
 int64_t http1_deadline_ns(const struct http1_session *session);

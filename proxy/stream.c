@@ -4,6 +4,8 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -153,6 +155,14 @@ bool stream_flush(struct stream *stream) {
 size_t stream_put(struct stream *stream, struct span bytes) {
     buffer_make_room(&stream->out, &stream->worker->buffers);
     return buffer_append(&stream->out, bytes);
+}
+
+uint64_t stream_taken(const struct stream *stream) {
+    int queued = 0;
+    if (ioctl(stream->fd, SIOCOUTQ, &queued) != 0 || queued < 0) {
+        return stream->bytes_out;
+    }
+    return stream->bytes_out > (uint64_t)queued ? stream->bytes_out - (uint64_t)queued : 0;
 }
 
 void stream_shutdown(struct stream *stream) {

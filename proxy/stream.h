@@ -62,6 +62,9 @@ bool stream_flush(struct stream *stream);
 /* Copies as much as fits into `out`; to be flushed later. */
 size_t stream_put(struct stream *stream, struct span bytes);
 
+/* How many of bytes_out the peer has acknowledged. A system call: not for every write. */
+uint64_t stream_taken(const struct stream *stream);
+
 /* Tells the peer that no more will come. */
 void stream_shutdown(struct stream *stream);
 
