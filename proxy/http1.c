@@ -13,6 +13,7 @@
 #include "proxy/log.h"
 #include "proxy/worker.h"
 
+#define SECOND_NS INT64_C(1000000000)
 enum { READS_A_RUN = 8, SPARES_MAX = 64 };
 
 /* --- the downstream's operations ---------------------------------------------------------------------------------- */
@@ -377,15 +378,18 @@ enum http1_head http1_read_head(struct http1_session *session) {
 /* --- time ------------------------------------------------------------------------------------------------------------
  */
 
-/* mod_reqtimeout: so long at first, a second more for each min_rate bytes, never longer than the maximum. */
+/* mod_reqtimeout: so long at first, a second more for each min_rate bytes (each byte gives its share), never longer
+ * than the maximum. */
 static int64_t read_deadline_ns(const struct read_timeout *timeout, int64_t since_ns, uint64_t bytes) {
     if (timeout->initial_ns == 0) {
         return 0;
     }
     int64_t allowed_ns = timeout->initial_ns;
     if (timeout->min_rate_per_s > 0) {
-        uint64_t seconds = bytes / timeout->min_rate_per_s;
-        allowed_ns += (int64_t)(seconds < 1000000 ? seconds : 1000000) * INT64_C(1000000000);
+        uint64_t rate = timeout->min_rate_per_s;
+        uint64_t seconds = bytes / rate;
+        allowed_ns += (int64_t)(seconds < 1000000 ? seconds : 1000000) * SECOND_NS;
+        allowed_ns += (int64_t)(bytes % rate) * SECOND_NS / (int64_t)rate; /* both below 2^32: no overflow */
         if (timeout->maximum_ns > 0 && allowed_ns > timeout->maximum_ns) {
             allowed_ns = timeout->maximum_ns;
         }
