@@ -111,35 +111,43 @@ def memory_bytes(pid):
 DURATION = {"us": 1, "ms": 1000, "s": 1_000_000, "m": 60_000_000}
 
 
-def wrk(port, path, connections, seconds):
-    """Loads; returns requests, requests a second, latency p50 and p99 in microseconds."""
+def wrk(port, path, connections, seconds, refused=False, close=False):
+    """Loads; returns requests, requests a second, latency p50 and p99 in microseconds.
+
+    refused: nearly all answers are refusals, and connections may be cut. close: each request on a connection of its own.
+    """
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", f"http://127.0.0.1:{port}{path}"]
+    command += ["-H", "Connection: close"] if close else []
     process = start(command, LOAD_CORE, stdout=subprocess.PIPE, text=True)
     text = process.communicate()[0]
-    if process.returncode or "Non-2xx" in text or "Socket errors" in text:
+    bad = re.search(r"Non-2xx or 3xx responses: (\d+)", text)
+    count = int(re.search(r"(\d+) requests in", text).group(1)) if process.returncode == 0 else 0
+    if process.returncode or (not refused and (bad or "Socket errors" in text)):
         raise SystemExit(f"wrk met errors:\n{text}")
+    if refused and (bad is None or int(bad.group(1)) < 0.9 * count):
+        raise SystemExit(f"these requests should have been refused:\n{text}")
 
     def latency(percent):
         value, unit = re.search(rf"{percent}%\s+([\d.]+)(us|ms|s|m)\b", text).groups()
         return float(value) * DURATION[unit]
 
     return {
-        "requests": int(re.search(r"(\d+) requests in", text).group(1)),
+        "requests": count,
         "rate": float(re.search(r"Requests/sec:\s+([\d.]+)", text).group(1)),
         "p50": latency(50),
         "p99": latency(99),
     }
 
 
-def loaded(pid, port, path, connections, seconds):
+def loaded(pid, port, path, connections, seconds, **how):
     """A load, with the CPU time that it cost the proxy for each request, in microseconds."""
     before = cpu_ns(pid)
-    result = wrk(port, path, connections, seconds)
+    result = wrk(port, path, connections, seconds, **how)
     result["cpu"] = (cpu_ns(pid) - before) / result["requests"] / 1000
     return result
 
 
-def system_calls(pid, port, path, connections, seconds, directory):
+def system_calls(pid, port, path, connections, seconds, directory, **how):
     """System calls for each request, and a text that says which."""
     report = f"{directory}/strace"
     command = ["strace", "-f", "-qq", "-c", "-U", "name,calls", "-S", "calls", "-o", report]
@@ -147,7 +155,7 @@ def system_calls(pid, port, path, connections, seconds, directory):
         command += ["-p", str(member)]
     tracer = start(command, LOAD_CORE, stderr=subprocess.DEVNULL)
     time.sleep(0.5)
-    requests = wrk(port, path, connections, seconds)["requests"]
+    requests = wrk(port, path, connections, seconds, **how)["requests"]
     tracer.send_signal(signal.SIGINT)
     tracer.wait()
     calls = {}

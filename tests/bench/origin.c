@@ -41,6 +41,12 @@ static int take_request(struct connection *connection) {
     if (last == NULL) {
         return 0;
     }
+    /* A body of a request is waited for, and skipped; it is within INPUT_BYTES. */
+    char *length = memmem(connection->input, (size_t)(last - connection->input), "\r\nContent-Length: ", 18);
+    size_t used = (size_t)(last - connection->input) + 4 + (length != NULL ? strtoul(length + 18, NULL, 10) : 0);
+    if (used > connection->input_bytes) {
+        return 0;
+    }
     unsigned long wanted = 0;
     if (memcmp(connection->input, "GET /", 5) == 0) {
         wanted = strtoul(connection->input + 5, NULL, 10);
@@ -50,7 +56,6 @@ static int take_request(struct connection *connection) {
         connection->head, HEAD_BYTES, "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %zu\r\n\r\n",
         connection->body_bytes);
     connection->sent_bytes = 0;
-    size_t used = (size_t)(last - connection->input) + 4;
     connection->input_bytes -= used;
     memmove(connection->input, connection->input + used, connection->input_bytes);
     return 1;
