@@ -15,7 +15,10 @@
 #include "proxy/listener.h"
 #include "proxy/origin_state.h"
 
-enum { BACKLOG = 4096 }; /* the kernel cuts it to net.core.somaxconn */
+enum {
+    BACKLOG = 4096, /* the kernel cuts it to net.core.somaxconn */
+    UNSENT_BYTES_MAX = 256 * 1024,
+};
 
 __attribute__((format(printf, 2, 3))) static int fail(char **error, const char *format, ...) {
     va_list arguments;
@@ -72,10 +75,13 @@ static int bind_tcp(const struct listener *listener, bool no_v6, bool share) {
         return -1;
     }
     bool v6 = address.any.sa_family == AF_INET6;
-    /* TCP_NODELAY is inherited by what is accepted: no system call a connection. */
+    /* TCP_NODELAY and TCP_NOTSENT_LOWAT are inherited by what is accepted: no system call a connection. The latter
+     * bounds what waits in a client's send queue beyond what its window takes: without it the queue grows to megabytes,
+     * and a thousand clients that read slowly use up the TCP memory of the machine, for everybody on it. */
     if (!set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1) || (share && !set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1)) ||
         (v6 && !set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, listener->address.family != IP_NONE)) ||
-        !set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1) || bind(fd, &address.any, length) != 0) {
+        !set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1) ||
+        !set_option(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, UNSENT_BYTES_MAX) || bind(fd, &address.any, length) != 0) {
         int number = errno;
         close(fd);
         errno = number;

@@ -219,3 +219,24 @@ def test_a_tunnel_whose_client_stops(weir, origin):
                                              "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="}))  # fmt: skip
     assert client.read_head().status == 101
     wait_for(lambda: server.connections[0].over, 15, "weir to give the tunnel up")
+
+
+def test_what_waits_in_the_kernel_is_bounded(weir, origin):
+    """A client that was fast and stops leaves some hundred kB in weir's send queue, not megabytes."""
+    server = origin(serving)
+    proxy = weir(f"TimeOut 60\nProxyPass / {server.url}")
+    stops = Taker(proxy, rate=0, fast=100_000_000, receive_buffer=1 << 20)
+    port = stops.client.socket.getsockname()[1]
+
+    def queued():
+        with open("/proc/net/tcp", encoding="ascii") as table:
+            for line in table:
+                if f":{proxy.port:04X} 0100007F:{port:04X} " in line:
+                    return int(line.split()[4].split(":")[0], 16)
+        return 0
+
+    wait_for(lambda: stops.taken >= stops.fast, 20, "the fast part")
+    wait_for(queued, 10, "something to wait")
+    time.sleep(1)
+    assert queued() < 1_000_000
+    stops.stop()
