@@ -15,7 +15,7 @@ from support.wait import SLOWNESS, wait_for
 
 SECONDS = 5
 CONNECTIONS = 200
-P99 = 0.5  # generous: sanitizers, and a machine that does other things too
+P99 = 1.0  # generous: sanitizers, and a machine that does other things too
 
 MODES = {
     "headers": ["-H", "-i", "1", "-x", "24"],
@@ -79,6 +79,7 @@ def test_connections_that_come_at_once(weir, origin):
         sockets.append(one)
         if number % 2:
             one.sendall(format_request("/small"))
+    server.wait_for_requests(CONNECTIONS, 20)  # the origin is a Python of many threads: its own haste is not what is measured
     try:
         check(latencies(proxy, time.monotonic() + 2))
     finally:
