@@ -9,7 +9,6 @@
 
 /* Who waits for its turn looks again so often: a changed limit holds within this time. */
 #define LOOK_AGAIN_NS INT64_C(100000000)
-#define MINUTE_NS INT64_C(60000000000)
 
 static struct shaper_time now_of(const struct exchange *exchange) {
     return (struct shaper_time){exchange->worker->now_ns, exchange->worker->now_wall_us / 1000000};
@@ -20,15 +19,11 @@ static void say_when(struct exchange *exchange, int64_t retry_after_s) {
     exchange->retry_after_s = retry_after_s;
 }
 
-/* At most once a minute for each host and reason, so that a dry run tells of itself without filling the log. */
 static void log_dry_run(struct exchange *exchange, const struct shaper_decision *decision) {
-    struct worker *worker = exchange->worker;
-    uint64_t key = (uint64_t)exchange->route.host->index * SHAPER_REASONS + decision->reason + 1;
-    struct dry_run_note *note = &worker->dry_run_notes[key % DRY_RUN_NOTES];
-    if (note->key == key && worker->now_ns - note->logged_ns < MINUTE_NS) {
+    const struct worker *worker = exchange->worker;
+    if (!process_may_note_dry_run(worker->process, exchange->route.host->index, decision->reason, worker->now_ns)) {
         return;
     }
-    *note = (struct dry_run_note){key, worker->now_ns};
     log_notice("dry run: the request would be %s (%s: %s)",
                decision->outcome == SHAPER_DELAY      ? "delayed"
                : decision->outcome == SHAPER_REDIRECT ? "redirected"

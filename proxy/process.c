@@ -26,8 +26,9 @@
 #include "proxy/service_notify.h"
 #include "proxy/upgrade.h"
 
-/* How long a start waits for the names of origins: the first requests should find addresses. */
+enum { DRY_RUN_NOTE_SECONDS = 60 };
 #define CLIENT_TABLE_BYTES_MAX (UINT64_C(256) << 20)
+/* How long a start waits for the names of origins: the first requests should find addresses. */
 #define NAMES_WAIT_NS (3 * NS_PER_SECOND)
 
 /* ---- what workers call ---- */
@@ -42,6 +43,19 @@ bool process_take_connection(struct process *process, size_t limit) {
 
 void process_give_connection(struct process *process) {
     atomic_fetch_sub_explicit(&process->connections, 1, memory_order_relaxed);
+}
+
+bool process_may_note_dry_run(struct process *process, size_t host, unsigned reason, int64_t now_ns) {
+    /* One word for both, so that of several threads one succeeds; a later host may take the place of an earlier. */
+    uint64_t key = ((uint64_t)host * SHAPER_REASONS + reason + 1) & UINT32_MAX;
+    uint64_t now_s = (uint64_t)(now_ns / NS_PER_SECOND) & UINT32_MAX;
+    atomic_uint_fast64_t *note = &process->dry_run_notes[key % DRY_RUN_NOTES];
+    uint64_t before = atomic_load_explicit(note, memory_order_relaxed);
+    if (before >> 32 == key && now_s - (before & UINT32_MAX) < DRY_RUN_NOTE_SECONDS) {
+        return false;
+    }
+    return atomic_compare_exchange_strong_explicit(note, &before, key << 32 | now_s, memory_order_relaxed,
+                                                   memory_order_relaxed);
 }
 
 void process_post(struct process *process, struct task *task) {

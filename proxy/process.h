@@ -45,6 +45,8 @@ int process_run(const struct process_options *options);
 /* One more client connection, unless `limit` of them are open. Every true has one process_give_connection(). */
 bool process_take_connection(struct process *process, size_t limit);
 void process_give_connection(struct process *process);
+/* Whether a dry run's decision should be logged: at most once a minute for each host and reason, over all workers. */
+bool process_may_note_dry_run(struct process *process, size_t host, unsigned reason, int64_t now_ns);
 /* One more request has been served and counted: after so many of them (CBandScoreFlushPeriod), usage is written. */
 void process_count_for_flush(struct process *process, unsigned requests);
 /* A worker's thread is about to end. */

@@ -25,6 +25,8 @@ enum process_phase {
     PROCESS_STOPPING, /* workers have been told to close everything */
 };
 
+enum { DRY_RUN_NOTES = 64 };
+
 enum { PROCESS_SIGNALS = 6 };
 
 struct process {
@@ -64,8 +66,10 @@ struct process {
     struct process_reload_result last_reload; /* its text is ours */
     uint64_t reloads, reloads_failed;
 
-    _Alignas(64) atomic_size_t connections;      /* of clients, all workers; any thread */
-    atomic_uint status_jobs;                     /* status_job.c; any thread */
+    _Alignas(64) atomic_size_t connections; /* of clients, all workers; any thread */
+    atomic_uint status_jobs;                /* status_job.c; any thread */
+    atomic_uint_fast64_t
+        dry_run_notes[DRY_RUN_NOTES];            /* host and reason, and the second of the last line; any thread */
     _Alignas(64) atomic_uint unflushed_requests; /* counted only with CBandScoreFlushPeriod; any thread */
 };
 

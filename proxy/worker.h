@@ -21,8 +21,6 @@ struct splice_pipe;
 struct task;
 struct worker_listener; /* one listening socket of this worker, with its accept watcher */
 
-enum { DRY_RUN_NOTES = 64 };
-
 struct worker {
     unsigned index; /* from 0; set at start, then constant */
     struct ev_loop *loop;
@@ -41,11 +39,6 @@ struct worker {
     struct buffer_pool buffers;
     struct pattern_scratch *scratch;
     struct origin_pool *origin_pool;
-    struct dry_run_note { /* the last line about a dry run's decision, by host and reason; a later key takes the place
-                           */
-        uint64_t key;
-        int64_t logged_ns;
-    } dry_run_notes[DRY_RUN_NOTES];
 
     void *spare_sessions; /* http1.c: free sessions, linked */
     size_t spare_session_count;
