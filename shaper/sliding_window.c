@@ -1,0 +1,124 @@
+/* The sliding window: a ring of slots, each the moment of its first event and, where slots are shared, how many events
+ * it holds. Called by burst_request.c and burst_connect.c, under the lock of a shard.
+ *
+ * Always true: slots are in order of time and, when shared, begin an eighth of the interval apart or more. So when all
+ * are in use and another begins, the one that is overwritten has left the window. Moments are kept in 32 bits, which is
+ * enough because a slot that has left the window is dropped at the next event, and all of them after a longer pause. */
+#include "shaper/sliding_window.h"
+
+#include <string.h>
+
+#define WINDOW_EMPTY INT64_MIN
+
+enum { TICK_BITS = 31 };
+
+static const int64_t second_ns = 1000000000;
+
+size_t sliding_window_bytes(uint32_t limit, bool beyond_limit) {
+    bool is_exact = limit <= WINDOW_EXACT_MAX && !beyond_limit;
+    size_t values = is_exact ? limit : 2 * (size_t)WINDOW_SHARED_SLOTS;
+    return offsetof(struct sliding_window, values) + values * sizeof(uint32_t);
+}
+
+void sliding_window_init(struct sliding_window *window, uint32_t limit, bool beyond_limit, uint32_t interval_s) {
+    memset(window, 0, sliding_window_bytes(limit, beyond_limit));
+    window->last_ns = WINDOW_EMPTY;
+    window->interval_s = interval_s;
+    window->has_counts = limit > WINDOW_EXACT_MAX || beyond_limit;
+    window->slots = window->has_counts ? WINDOW_SHARED_SLOTS : (uint8_t)limit;
+    while ((int64_t)interval_s * second_ns >> window->tick_shift >= INT64_C(1) << TICK_BITS) {
+        window->tick_shift++;
+    }
+}
+
+static int64_t interval_ns(const struct sliding_window *window) {
+    return (int64_t)window->interval_s * second_ns;
+}
+
+static uint32_t tick_of(const struct sliding_window *window, int64_t now_ns) {
+    return (uint32_t)((uint64_t)now_ns >> window->tick_shift);
+}
+
+/* At most so long ago: a tick is as coarse as its shift. */
+static int64_t age_ns(const struct sliding_window *window, size_t slot, uint32_t now_tick) {
+    uint64_t ticks = (uint32_t)(now_tick - window->values[slot]);
+    return (int64_t)(ticks << window->tick_shift | ((UINT64_C(1) << window->tick_shift) - 1));
+}
+
+static bool has_passed(const struct sliding_window *window, int64_t now_ns) {
+    return window->last_ns == WINDOW_EMPTY || now_ns - window->last_ns >= interval_ns(window);
+}
+
+static int64_t not_before_last(const struct sliding_window *window, int64_t now_ns) {
+    return now_ns > window->last_ns ? now_ns : window->last_ns;
+}
+
+static size_t slot_before(const struct sliding_window *window, size_t slot) {
+    return slot > 0 ? slot - 1 : (size_t)window->slots - 1;
+}
+
+/* How many slots, from the newest on, are in the window; *events: how many events they hold. */
+static size_t slots_within(const struct sliding_window *window, uint32_t now_tick, uint64_t *events) {
+    size_t slot = window->newest, within = 0;
+    *events = 0;
+    while (within < window->used && age_ns(window, slot, now_tick) < interval_ns(window)) {
+        *events += window->has_counts ? window->values[window->slots + slot] : 1;
+        slot = slot_before(window, slot);
+        within++;
+    }
+    return within;
+}
+
+uint64_t sliding_window_count(const struct sliding_window *window, int64_t now_ns) {
+    if (has_passed(window, now_ns)) {
+        return 0;
+    }
+    uint64_t events;
+    slots_within(window, tick_of(window, not_before_last(window, now_ns)), &events);
+    return events;
+}
+
+/* Forgets what has left the window; the moment as it counts, and the events that are left. */
+static int64_t advance(struct sliding_window *window, int64_t now_ns, uint64_t *events) {
+    *events = 0;
+    if (has_passed(window, now_ns)) {
+        window->used = 0;
+        return now_ns;
+    }
+    now_ns = not_before_last(window, now_ns);
+    window->used = (uint8_t)slots_within(window, tick_of(window, now_ns), events);
+    return now_ns;
+}
+
+static void add(struct sliding_window *window, int64_t now_ns) {
+    uint32_t now_tick = tick_of(window, now_ns);
+    uint32_t *counts = window->has_counts ? window->values + window->slots : NULL;
+    window->last_ns = now_ns;
+    if (counts != NULL && window->used > 0 &&
+        age_ns(window, window->newest, now_tick) < interval_ns(window) / WINDOW_SHARED_SLOTS) {
+        counts[window->newest] += counts[window->newest] < UINT32_MAX ? 1 : 0;
+        return;
+    }
+    window->newest = (uint8_t)(window->newest + 1 < window->slots ? window->newest + 1 : 0);
+    window->used = window->used < window->slots ? (uint8_t)(window->used + 1) : window->slots;
+    window->values[window->newest] = now_tick;
+    if (counts != NULL) {
+        counts[window->newest] = 1;
+    }
+}
+
+uint64_t sliding_window_add(struct sliding_window *window, int64_t now_ns) {
+    uint64_t events;
+    add(window, advance(window, now_ns, &events));
+    return events + 1;
+}
+
+bool sliding_window_take(struct sliding_window *window, uint32_t limit, int64_t now_ns) {
+    uint64_t events;
+    now_ns = advance(window, now_ns, &events);
+    if (events >= limit) {
+        return false;
+    }
+    add(window, now_ns);
+    return true;
+}
