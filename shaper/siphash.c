@@ -2,6 +2,9 @@
  * machine's order, so that the paper's test vector holds everywhere. */
 #include "shaper/siphash.h"
 
+#include <endian.h>
+#include <string.h>
+
 struct state {
     uint64_t v0, v1, v2, v3;
 };
@@ -27,10 +30,8 @@ static void mix(struct state *state, unsigned rounds) {
 
 static uint64_t little_endian(const uint8_t *bytes, size_t count) {
     uint64_t word = 0;
-    for (size_t i = 0; i < count; i++) {
-        word |= (uint64_t)bytes[i] << (8 * i);
-    }
-    return word;
+    memcpy(&word, bytes, count);
+    return le64toh(word);
 }
 
 static void absorb(struct state *state, uint64_t word) {
