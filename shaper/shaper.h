@@ -18,6 +18,7 @@
 #include "config/span.h"
 #include "shaper/client_table.h"
 #include "shaper/reasons.h"
+#include "shaper/shaper_time.h"
 #include "shaper/siphash.h"
 #include "shaper/tally.h"
 
@@ -51,11 +52,6 @@ const struct client_class *shaper_class_of(const struct shaper_binding *binding,
 const char *shaper_host_name(const struct virtual_host *host);
 
 /* ---- one request ---- */
-
-struct shaper_time {
-    int64_t mono_ns; /* monotonic */
-    int64_t wall_s;  /* since the epoch */
-};
 
 struct shaper_request {
     size_t host;              /* index in config->hosts */
