@@ -46,6 +46,8 @@ struct log_writer {
     pthread_mutex_t error_lock; /* guards error_file */
     struct log_file *error_file;
 
+    struct log_file *syslog_file; /* for log_writer_append_syslog(); constant */
+
     struct log_file *held; /* the writer's thread alone */
     struct pollfd *polled;
     size_t polled_room;
@@ -68,23 +70,29 @@ static void list_file(struct log_writer *writer, struct log_file *file) {
 
 /* ---- called by other threads ---- */
 
-bool log_file_append(struct log_writer *writer, struct log_file *file, const char *lines, size_t bytes) {
+static bool append(struct log_writer *writer, struct log_file *file, enum log_level level, const char *line,
+                   size_t bytes) {
     bool list = false;
-    bool taken = log_file_queue(file, &writer->totals, LOG_LEVEL_INFO, lines, bytes, &list);
+    bool taken = log_file_queue(file, &writer->totals, level, line, bytes, &list);
     if (list) {
         list_file(writer, file);
     }
     return taken;
 }
 
+bool log_file_append(struct log_writer *writer, struct log_file *file, const char *lines, size_t bytes) {
+    return append(writer, file, LOG_LEVEL_INFO, lines, bytes);
+}
+
+bool log_writer_append_syslog(struct log_writer *writer, enum log_level level, const char *text) {
+    char line[LOG_LINE_MAX]; /* as those of the error log: syslog has a time of its own, and leaves ours out */
+    int bytes = snprintf(line, sizeof line, "%*s%s\n", LOG_TIME_BYTES, "", text);
+    return bytes > 0 && (size_t)bytes < sizeof line && append(writer, writer->syslog_file, level, line, (size_t)bytes);
+}
+
 bool log_writer_append_error(struct log_writer *writer, enum log_level level, const char *line, size_t bytes) {
-    bool list = false;
     pthread_mutex_lock(&writer->error_lock);
-    struct log_file *file = writer->error_file;
-    bool taken = log_file_queue(file, &writer->totals, level, line, bytes, &list);
-    if (list) {
-        list_file(writer, file);
-    }
+    bool taken = append(writer, writer->error_file, level, line, bytes);
     pthread_mutex_unlock(&writer->error_lock);
     return taken;
 }
@@ -373,6 +381,8 @@ struct log_writer *log_writer_new(const struct server_settings *server) {
         return NULL;
     }
     writer->error_file = open_error_log(writer, server);
+    const char *no_error;
+    writer->syslog_file = open_file(writer, LOG_FILE_SYSLOG, "daemon", &no_error); /* a facility that there is */
     if (writer->error_file == NULL) {
         log_writer_free(&writer);
         return NULL;

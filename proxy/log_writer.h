@@ -35,6 +35,10 @@ bool log_file_append(struct log_writer *writer, struct log_file *file, const cha
 /* The error log's own: used by log.c. */
 bool log_writer_append_error(struct log_writer *writer, enum log_level level, const char *line, size_t bytes);
 
+/* One line of text to syslog, facility daemon, ident weir, whatever the error log's target is. Any thread; never
+ * blocks. */
+bool log_writer_append_syslog(struct log_writer *writer, enum log_level level, const char *text);
+
 /* Asks the thread to open all files again (USR1). Returns at once. */
 void log_writer_reopen(struct log_writer *writer);
 
