@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "proxy/burst_gate.h"
 #include "proxy/client_work.h"
 #include "proxy/generation.h"
 #include "proxy/http1.h"
@@ -86,6 +87,7 @@ static void free_client(struct client *client) {
         exchange_abort(&client->session->exchange, END_CLIENT_CLOSED);
         http1_end(client);
     }
+    burst_gate_leave(worker, &client->from);
     deadline_cancel(&worker->deadlines, &client->deadline);
     stream_close(&client->stream);
     unlink_client(client);
@@ -105,21 +107,29 @@ const struct virtual_host *client_default_host(struct client *client) {
 
 void client_accept(struct worker *worker, int fd, const struct client_origin *through,
                    const union socket_address *peer) {
+    struct exchange_client from = {.local = find_local_address(fd, through),
+                                   .local_port = through->local_port,
+                                   .https = through->https,
+                                   .control = through->control};
+    read_address(peer, &from.peer, &from.peer_port);
+    from.client = from.peer;
+    from.client_port = from.peer_port;
+    const struct virtual_host *host =
+        route_find_host(worker->generation->host_index, &from.local, from.local_port, SPAN_NONE, NULL);
+    if (!through->proxy_protocol && host->burst.enabled && !burst_gate_admits(worker, host, fd, &from)) {
+        close(fd);
+        worker_client_closed(worker);
+        return;
+    }
     struct client *client = must_calloc(1, sizeof *client);
     stream_open(&client->stream, worker, fd, on_event);
     client->deadline.expired = on_deadline;
-    read_address(peer, &client->from.peer, &client->from.peer_port);
-    client->from.client = client->from.peer;
-    client->from.client_port = client->from.peer_port;
-    client->from.local = find_local_address(fd, through);
-    client->from.local_port = through->local_port;
-    client->from.https = through->https;
-    client->from.control = through->control;
+    client->from = from;
+    client->default_host = host;
+    client->generation_number = worker->generation->number;
     client->phase = through->proxy_protocol ? CLIENT_PROXY_HEADER : CLIENT_IDLE;
     client->since_ns = worker->now_ns;
-    client->idle_timeout_ns =
-        route_find_host(worker->generation->host_index, &client->from.local, client->from.local_port, SPAN_NONE, NULL)
-            ->effective.keepalive_timeout_ns;
+    client->idle_timeout_ns = host->effective.keepalive_timeout_ns;
     client->stream.read_short = true; /* its event will tell */
     link_client(client);
     client_work(client);
@@ -265,6 +275,11 @@ static bool work_proxy_header(struct client *client) {
     if (header.has_addresses) {
         client->from.client = header.source;
         client->from.client_port = header.source_port;
+    }
+    const struct virtual_host *host = client_default_host(client);
+    if (host->burst.enabled && !burst_gate_admits(client->stream.worker, host, client->stream.fd, &client->from)) {
+        client->phase = CLIENT_CLOSED;
+        return false;
     }
     enter(client, CLIENT_IDLE);
     return true;

@@ -243,6 +243,8 @@ static void count_response(struct exchange *exchange) {
 
 static const char *decision_of(const struct exchange *exchange) {
     switch (exchange->reason) {
+    case END_BLOCKED:
+        return "blocked";
     case END_REDIRECTED:
         return "redirected";
     case END_BAD_REQUEST:
@@ -252,15 +254,20 @@ static const char *decision_of(const struct exchange *exchange) {
     case END_CLIENT_SLOW:
         return "refused";
     default:
-        return exchange_decision_text(exchange);
+        break;
     }
+    bool only_logged = exchange->burst_reason != BURST_REASON_NONE && exchange->shaping == SHAPER_PASS;
+    return only_logged ? "dry-blocked" : exchange_decision_text(exchange);
 }
 
-/* The shaper's, if it decided something, unless weir ended the request for the client's slowness later. */
+/* The shaper's or the blocker's, if one decided something, unless weir ended the request for the client's slowness
+ * later. */
 static const char *reason_of(const struct exchange *exchange) {
     bool too_slow = exchange->reason == END_REQUEST_TIMEOUT || exchange->reason == END_CLIENT_SLOW;
-    return exchange->shaping_reason != SHAPER_REASON_NONE && !too_slow ? shaper_reason_text(exchange->shaping_reason)
-                                                                       : end_reason_word(exchange->reason);
+    return too_slow                                         ? end_reason_word(exchange->reason)
+           : exchange->shaping_reason != SHAPER_REASON_NONE ? shaper_reason_text(exchange->shaping_reason)
+           : exchange->burst_reason != BURST_REASON_NONE    ? burst_reason_text(exchange->burst_reason)
+                                                            : end_reason_word(exchange->reason);
 }
 
 static void write_access_log(struct exchange *exchange) {

@@ -15,6 +15,7 @@
 #include "proxy/http_body.h"
 #include "proxy/message.h"
 #include "proxy/route.h"
+#include "shaper/burst.h"
 #include "shaper/shaper.h"
 
 struct exchange;
@@ -88,8 +89,9 @@ struct exchange_client {
     struct ip_address client; /* peer, or what the PROXY protocol said */
     uint16_t peer_port, local_port, client_port;
     bool https;
-    bool trusted; /* the PROXY protocol spoke */
-    bool control; /* it came through the ControlSocket */
+    bool trusted;                   /* the PROXY protocol spoke */
+    bool control;                   /* it came through the ControlSocket */
+    struct burst_client *connected; /* what counts the connection among its client's; NULL: nothing does */
 };
 
 struct exchange {
@@ -113,6 +115,7 @@ struct exchange {
     bool head_sent;      /* a final response head has been given to the downstream */
     bool aborted;        /* the client's connection must be cut: the response is incomplete */
     bool close_after;    /* the client's connection must not be kept */
+    bool reset_client;   /* with `aborted`: by a reset */
     bool waiting_client; /* the last run stopped because the client took no more */
     bool waiting_body;   /* the last run stopped because the client had sent no more */
     bool counted;        /* among the requests being served */
@@ -140,7 +143,8 @@ struct exchange {
     bool shaping_dry;                   /* it decided so in a dry run */
     bool is_paced;                      /* the last grant was under a cap */
     int64_t delay_ns, delayed_until_ns; /* state DELAY */
-    int64_t retry_after_s;              /* of an answer of the shaper's; 0: no such field */
+    int64_t retry_after_s;              /* of an answer of the shaper's or of a block; 0: no such field */
+    enum burst_reason burst_reason;     /* why burst blocking refuses the request, or would but for DOSLogOnly */
     int64_t pace_at_ns;     /* in a run: the earliest moment at which something more may be moved; 0: none */
     uint64_t charged_bytes; /* of the response, so far */
 

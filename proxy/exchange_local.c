@@ -1,5 +1,5 @@
 /* State LOCAL: answers that weir makes itself: refusals, redirects, ErrorDocuments. One worker. */
-#include <stdio.h>
+#include <string.h>
 
 #include "proxy/exchange_shape.h"
 #include "proxy/exchange_steps.h"
@@ -25,6 +25,30 @@ static void add_field(struct exchange *exchange, struct span name, struct span v
     fields_add(&exchange->response.fields, &exchange->arena, name, value);
 }
 
+/* Without printf, because refusing should cost little. */
+static struct span number_text(struct exchange *exchange, uint64_t number) {
+    enum { DIGITS_MAX = 20 };
+    char *end = (char *)arena_alloc_raw(&exchange->arena, DIGITS_MAX) + DIGITS_MAX, *digit = end;
+    do {
+        *--digit = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    return (struct span){digit, (size_t)(end - digit)};
+}
+
+static struct span join(struct exchange *exchange, const struct span *pieces, size_t count) {
+    size_t length = 0;
+    for (size_t i = 0; i < count; i++) {
+        length += pieces[i].len;
+    }
+    char *text = arena_alloc_raw(&exchange->arena, length + 1), *end = text;
+    for (size_t i = 0; i < count; i++) {
+        memcpy(end, pieces[i].ptr, pieces[i].len);
+        end += pieces[i].len;
+    }
+    return (struct span){text, length};
+}
+
 enum step_result exchange_send_local(struct exchange *exchange, struct span body, struct span content_type) {
     exchange_leave_shaper(exchange); /* what weir says itself counts against nobody */
     struct response_head *response = &exchange->response;
@@ -36,11 +60,10 @@ enum step_result exchange_send_local(struct exchange *exchange, struct span body
         add_field(exchange, SPAN_LITERAL("Content-Type"), content_type);
     }
     if (head_only && !bodiless) {
-        add_field(exchange, SPAN_LITERAL("Content-Length"), span_of(arena_printf(&exchange->arena, "%zu", body.len)));
+        add_field(exchange, SPAN_LITERAL("Content-Length"), number_text(exchange, body.len));
     }
     if (exchange->retry_after_s > 0) {
-        add_field(exchange, SPAN_LITERAL("Retry-After"),
-                  span_of(arena_printf(&exchange->arena, "%lld", (long long)exchange->retry_after_s)));
+        add_field(exchange, SPAN_LITERAL("Retry-After"), number_text(exchange, (uint64_t)exchange->retry_after_s));
     }
     if (exchange->reason == END_SHAPER_REDIRECTED) {
         add_field(exchange, SPAN_LITERAL("Cache-Control"), SPAN_LITERAL("no-store"));
@@ -60,12 +83,19 @@ enum step_result exchange_send_local(struct exchange *exchange, struct span body
 }
 
 static struct span built_in_page(struct exchange *exchange, int status) {
-    const char *reason = status_reason(status);
-    return span_of(
-        arena_printf(&exchange->arena,
-                     "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>%d %s</title></head>\n"
-                     "<body><h1>%d %s</h1></body></html>\n",
-                     status, reason, status, reason));
+    struct span number = number_text(exchange, (uint64_t)status), reason = span_of(status_reason(status));
+    const struct span page[] = {
+        SPAN_LITERAL("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>"),
+        number,
+        SPAN_LITERAL(" "),
+        reason,
+        SPAN_LITERAL("</title></head>\n<body><h1>"),
+        number,
+        SPAN_LITERAL(" "),
+        reason,
+        SPAN_LITERAL("</h1></body></html>\n"),
+    };
+    return join(exchange, page, sizeof page / sizeof *page);
 }
 
 static void begin_response(struct exchange *exchange, int status) {
@@ -117,6 +147,9 @@ enum step_result exchange_answer(struct exchange *exchange, int status, enum end
     exchange->reason = reason;
     const struct error_document *document = find_error_document(&exchange->route, status);
     bool understood = exchange->request.path.len > 0 && exchange->state != EXCHANGE_DONE;
+    if (reason == END_BLOCKED && document != NULL && document->text == NULL) {
+        document = NULL; /* a refusal asks no origin, and gives the client no other page to ask for */
+    }
     bool is_default = document == NULL || (document->path == NULL && document->url == NULL && document->text == NULL);
     if (is_default || (document->path != NULL && !understood)) {
         return answer_built_in(exchange, status);

@@ -1,4 +1,5 @@
 /* State ROUTE: the host, the client's real address, the limits, and what is to be done. One worker. */
+#include "proxy/exchange_burst.h"
 #include "proxy/exchange_steps.h"
 #include "proxy/generation.h"
 #include "proxy/headers.h"
@@ -6,8 +7,7 @@
 #include "proxy/worker.h"
 
 /* RemoteIPHeader: may stand in several fields; all are one list. */
-static void find_real_client(struct exchange *exchange) {
-    const struct settings *settings = &exchange->route.settings;
+void exchange_find_real_client(struct exchange *exchange, const struct settings *settings) {
     if (settings->remote_ip_header == NULL || !remote_ip_trusts(settings, &exchange->from.client)) {
         return;
     }
@@ -73,8 +73,11 @@ enum step_result exchange_step_route(struct exchange *exchange) {
         .arena = &exchange->arena,
     };
     route_begin(&exchange->route, exchange->generation->host_index, &request);
-    find_real_client(exchange);
+    exchange_find_real_client(exchange, &exchange->route.settings);
     request.client = &exchange->from.client;
+    if (exchange->route.host->burst.enabled && exchange_burst_refuses(exchange)) {
+        return STEP_AGAIN;
+    }
     const struct settings *settings = &exchange->route.settings;
     if (span_equal(exchange->request.method, SPAN_LITERAL("TRACE")) && !settings->trace_enable) {
         return refuse_step(exchange, 405, END_BAD_REQUEST, "TRACE is refused unless TraceEnable is On");

@@ -44,6 +44,9 @@ bool exchange_relay_request(struct exchange *exchange);
 /* The response is complete. */
 enum step_result exchange_finish(struct exchange *exchange, enum end_reason reason);
 
+/* Believes RemoteIPHeader, where these settings say so: exchange->from.client and `trusted`. */
+void exchange_find_real_client(struct exchange *exchange, const struct settings *settings);
+
 /* For headers.h and the log. */
 struct header_context exchange_header_context(struct exchange *exchange);
 

@@ -7,12 +7,14 @@
 #include <stdlib.h>
 
 #include "proxy/host_index.h"
+#include "proxy/process_blocks.h"
 #include "proxy/process_state.h"
 
 /* The generation with what must be freed with it. */
 struct made_generation {
     struct generation generation; /* first */
     struct host_runtime *hosts;
+    uint32_t *burst_host_ids;
 };
 
 static void free_host(struct log_writer *writer, struct host_runtime *host) {
@@ -77,11 +79,13 @@ static void retire(void *receiver, struct task *task) {
 struct generation *generation_new(struct process *process, struct config *config, uint64_t number, char **error) {
     struct made_generation *made = must_calloc(1, sizeof *made);
     made->hosts = must_calloc(config->host_count, sizeof *made->hosts);
+    made->burst_host_ids = must_calloc(config->host_count, sizeof *made->burst_host_ids);
     made->generation = (struct generation){.retirement = {retire, discard_generation},
                                            .references = 1,
                                            .number = number,
                                            .config = config,
                                            .hosts = made->hosts,
+                                           .burst_host_ids = made->burst_host_ids,
                                            .process = process};
     for (size_t i = 0; i < config->host_count; i++) {
         if (shares_logs(config, i)) {
@@ -98,6 +102,9 @@ struct generation *generation_new(struct process *process, struct config *config
 void generation_bind(struct generation *generation, struct origin_table *table, int64_t wait_ns) {
     generation->origins = origins_new(table, generation->config, wait_ns);
     generation->binding = shaper_apply(generation->process->shaper, generation->config);
+    generation->burst = generation->process->burst;
+    burst_apply(generation->burst, generation->config, process_time(),
+                ((struct made_generation *)generation)->burst_host_ids);
 }
 
 void generation_free(struct generation *generation) {
@@ -108,6 +115,7 @@ void generation_free(struct generation *generation) {
         }
     }
     free(made->hosts);
+    free(made->burst_host_ids);
     if (generation->origins != NULL) {
         origins_free(&generation->origins);
     }

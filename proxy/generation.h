@@ -13,6 +13,7 @@
 #include "proxy/log_writer.h"
 #include "proxy/origin_state.h"
 #include "proxy/task.h"
+#include "shaper/burst.h"
 #include "shaper/shaper.h"
 
 struct process; /* process.h */
@@ -35,6 +36,8 @@ struct generation {
     struct origins *origins;
     struct host_index *host_index;  /* host_index.h: names to hosts */
     struct shaper_binding *binding; /* the configuration's limits, tied to what is counted under them */
+    struct burst_guard *burst;      /* the process's: one for all generations */
+    const uint32_t *burst_host_ids; /* by host->index: what the guard knows the host by */
     const struct host_runtime *hosts;
     struct process *process;
 };

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "proxy/client_work.h"
+#include "proxy/exchange_burst.h"
 #include "proxy/generation.h"
 #include "proxy/http_chunk.h"
 #include "proxy/http_head.h"
@@ -229,7 +230,7 @@ static enum http1_ending ending_of(const struct http1_session *session) {
         return HTTP1_RESET;
     }
     if (!exchange_is_done(exchange) || exchange->aborted || stream->broken || stream->unwritable) {
-        return session->until_close && exchange->aborted ? HTTP1_RESET : HTTP1_CUT;
+        return exchange->aborted && (session->until_close || exchange->reset_client) ? HTTP1_RESET : HTTP1_CUT;
     }
     bool all_read = body_decoder_done(&session->body);
     if (session->keep && all_read && !exchange->close_after) {
@@ -293,6 +294,9 @@ static struct http_limits limits_of(const struct settings *settings) {
 }
 
 static enum http1_head refuse_head(struct http1_session *session, const struct http_problem *problem) {
+    if (exchange_burst_refuses_bad(&session->exchange)) {
+        return HTTP1_HEAD_STARTED;
+    }
     bool too_large = problem->status == 414 || problem->status == 431;
     exchange_refuse(&session->exchange, problem->status, too_large ? END_TOO_LARGE : END_BAD_REQUEST, problem->text);
     return HTTP1_HEAD_STARTED;

@@ -28,6 +28,7 @@
 
 enum { DRY_RUN_NOTE_SECONDS = 60 };
 #define CLIENT_TABLE_BYTES_MAX (UINT64_C(256) << 20)
+#define BURST_BYTES_MAX (UINT64_C(512) << 20)
 /* How long a start waits for the names of origins: the first requests should find addresses. */
 #define NAMES_WAIT_NS (3 * NS_PER_SECOND)
 
@@ -289,8 +290,8 @@ static bool drop_privileges(struct process *process) {
     return dropped;
 }
 
-/* The table of clients is bounded by DOSMaxClients, as the one of the burst blocker is to be; a client takes about 210
- * bytes. Its hash is keyed, so that nobody can choose addresses that collide. */
+/* Both tables of clients are bounded by DOSMaxClients; a client takes about 210 bytes here, and up to 540 there. Its
+ * hash is keyed, so that nobody can choose addresses that collide. */
 static struct shaper *make_shaper(const struct config *config, unsigned workers) {
     struct shaper_settings settings = {
         .clients = {.max_clients = config->server.burst.max_clients, .max_bytes = CLIENT_TABLE_BYTES_MAX},
@@ -300,6 +301,14 @@ static struct shaper *make_shaper(const struct config *config, unsigned workers)
         log_warn("no random key for the table of clients: %s", strerror(errno));
     }
     return shaper_new(&settings);
+}
+
+static struct burst_guard *make_burst_guard(const struct config *config) {
+    struct burst_settings settings = {.max_clients = config->server.burst.max_clients, .max_bytes = BURST_BYTES_MAX};
+    if (getentropy(&settings.hash_key, sizeof settings.hash_key) != 0) {
+        log_warn("no random key for burst blocking: %s", strerror(errno));
+    }
+    return burst_new(&settings);
 }
 
 static bool start(struct process *process, struct config **config) {
@@ -312,6 +321,7 @@ static bool start(struct process *process, struct config **config) {
     process->block_notifier = block_notifier_new(process->loop);
     block_notifier_apply(process->block_notifier, process->generation->config);
     process->shaper = make_shaper(process->generation->config, process->worker_count);
+    process->burst = make_burst_guard(process->generation->config);
     process->origin_table = origin_table_new(process->loop);
     generation_bind(process->generation, process->origin_table, NAMES_WAIT_NS);
     struct state_text held;
@@ -369,6 +379,7 @@ static void free_process(struct process *process) {
     mailbox_free(&process->mailbox); /* frees the generations that were mailed to us */
     block_notifier_free(&process->block_notifier);
     shaper_free(&process->shaper);
+    burst_free(&process->burst);
     if (process->origin_table != NULL) {
         origin_table_free(&process->origin_table);
     }

@@ -3,6 +3,7 @@
 #include "proxy/process_second.h"
 
 #include "proxy/clock.h"
+#include "proxy/process_blocks.h"
 #include "proxy/process_state.h"
 #include "shaper/ledger.h"
 
@@ -15,6 +16,7 @@ static void on_second(struct ev_loop *loop, ev_timer *timer, int events) {
     process->lag_ns = now_ns - process->next_second_ns > 0 ? now_ns - process->next_second_ns : 0;
     process->next_second_ns = now_ns + NS_PER_SECOND;
     ledger_tick(process->ledger, now_ns);
+    process_sweep_blocks(process);
     process_keep_second(process);
 }
 

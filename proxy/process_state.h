@@ -37,6 +37,7 @@ struct process {
     struct log_writer *log_writer;
     struct shaper *shaper;                 /* thread-safe; lives from start to end, whatever is reloaded */
     struct block_notifier *block_notifier; /* mails, commands, dos- files, firewall */
+    struct burst_guard *burst;             /* thread-safe; as long as the shaper */
     struct ledger *ledger;                 /* process_second.c; NULL before it serves */
     struct keeper *keeper;                 /* of the state databases */
     struct origin_table *origin_table;
@@ -71,6 +72,7 @@ struct process {
     atomic_uint_fast64_t
         dry_run_notes[DRY_RUN_NOTES];            /* host and reason, and the second of the last line; any thread */
     _Alignas(64) atomic_uint unflushed_requests; /* counted only with CBandScoreFlushPeriod; any thread */
+    atomic_uint block_mails;                     /* process_blocks.c; any thread */
 };
 
 /* process.c */

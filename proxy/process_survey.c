@@ -12,6 +12,7 @@ void process_survey(const struct process *process, struct process_survey *survey
         .binding = generation->binding,
         .origins = generation->origins,
         .shaper = process->shaper,
+        .burst = process->burst,
         .ledger = process->ledger,
         .counters = process->ended_counters,
         .log = log_writer_counts(process->log_writer),

@@ -6,6 +6,7 @@
 #include "proxy/counters.h"
 #include "proxy/log_writer.h"
 #include "proxy/origin_state.h"
+#include "shaper/burst.h"
 #include "shaper/keeper.h"
 #include "shaper/ledger.h"
 #include "shaper/shaper.h"
@@ -17,6 +18,7 @@ struct process_survey {
     const struct shaper_binding *binding;
     const struct origins *origins;
     struct shaper *shaper;
+    struct burst_guard *burst;
     const struct ledger *ledger;
     struct counters_snapshot counters; /* of all workers, those ended too */
     struct log_writer_counts log;
