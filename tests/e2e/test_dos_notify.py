@@ -196,10 +196,11 @@ def test_no_link_is_followed(site, directory):
 @pytest.mark.skipif(bool(weir_module.WRAPPER), reason="the wrapper is not replaced with the binary")
 def test_commands_and_a_successor_do_not_disturb_each_other(site):
     """Both are children of the process that is replaced."""
-    proxy = site('DOSSystemCommand "sleep 0.5; echo %s >>{dir}/commands"', "PidFile weir.pid")
+    proxy = site('DOSSystemCommand "echo %s >>{dir}/begun; sleep 1; echo %s >>{dir}/commands"', "PidFile weir.pid")
     old = proxy.pid
     for client in range(5, 9):
         block(proxy, f"127.0.0.{client}")
+    wait_for(lambda: proxy.file("begun").count("\n") == 4, 10, proxy.log())
     proxy.send_signal(signal.SIGUSR2)
     wait_for(lambda: proxy.file("weir.pid").strip() not in ("", str(old)), 20, proxy.log())
     proxy.main_pid = int(proxy.file("weir.pid"))
