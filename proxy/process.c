@@ -329,6 +329,7 @@ static bool start(struct process *process, struct config **config) {
         start_failed(process, "%s", held.text);
         return false;
     }
+    process_restore_blocks(process);
     (void)listener_set_drop_others(process->listeners, process->generation->config);
     return start_workers(process) && write_pid_file(process);
 }

@@ -120,6 +120,7 @@ static void tell_begin(struct process *process, const struct process_block *bloc
 }
 
 static void tell_ends(struct process *process, const struct burst_block_list *ended) {
+    process_keep_ended_blocks(process, ended);
     for (size_t i = 0; i < ended->count; i++) {
         if (!ended->blocks[i].log_only) {
             block_notifier_ended(process->block_notifier, &ended->blocks[i].blocked);
@@ -127,9 +128,29 @@ static void tell_ends(struct process *process, const struct burst_block_list *en
     }
 }
 
+/* As far as it is known here; the next sweep tells when it lasts longer. */
+static void keep_begin(struct process *process, const struct process_block *block, uint32_t period_s) {
+    int64_t began_s = block->wall_us / US_PER_SECOND;
+    const struct burst_block kept = {
+        .blocked = block->blocked,
+        .client = block->client,
+        .reason = block->reason,
+        .host_id = block->host_id,
+        .period_s = period_s,
+        .log_only = block->log_only,
+        .began_wall_s = began_s,
+        .until_wall_s = began_s + period_s,
+    };
+    process_keep_block(process, &kept);
+}
+
 static void begin_block(void *receiver, struct task *task) {
     struct block_mail *mail = (struct block_mail *)task;
-    tell_begin(receiver, &mail->block, 0);
+    struct process *process = receiver;
+    const struct virtual_host *host = host_of(process, mail->block.host_id);
+    const struct virtual_host *server = process->generation->config->hosts[0];
+    tell_begin(process, &mail->block, 0);
+    keep_begin(process, &mail->block, (host != NULL ? host : server)->burst.blocking_period_s);
     free_mail(task);
 }
 
@@ -171,6 +192,7 @@ void process_sweep_blocks(struct process *process) {
     tell_ends(process, &changes.ended);
     for (size_t i = 0; i < changes.renewed.count; i++) {
         tell_renewed(process, &changes.renewed.blocks[i], now.wall_s);
+        process_keep_block(process, &changes.renewed.blocks[i]);
     }
     for (size_t i = 0; i < changes.quiet.count; i++) {
         log_left_out(&changes.quiet.blocks[i]);
@@ -198,6 +220,7 @@ bool process_block(struct process *process, const struct ip_prefix *blocked, uin
     }
     const struct process_block told = told_as(&block);
     tell_begin(process, &told, seconds > 0 ? seconds : 1);
+    process_keep_block(process, &block);
     return true;
 }
 

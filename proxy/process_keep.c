@@ -50,6 +50,7 @@ static void count_up_to_now(struct process *process) {
 
 void process_keep_second(struct process *process) {
     take_history(process);
+    process_write_blocks(process);
     flush(process);
 }
 
@@ -97,12 +98,15 @@ void process_keep_end(struct process *process) {
     }
     ev_async_stop(process->loop, &process->flush_wanted);
     count_up_to_now(process);
+    process_write_blocks(process);
+    process_free_kept_blocks(process);
     flush(process);
     keeper_free(&process->keeper, wall_s());
 }
 
 void process_keep_hand_over(struct process *process) {
     count_up_to_now(process);
+    process_write_blocks(process);
     keeper_hand_over(process->keeper, wall_s());
     log_messages(process);
 }

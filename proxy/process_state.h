@@ -9,6 +9,7 @@
 #include "proxy/generation.h"
 #include "proxy/listener.h"
 #include "proxy/process.h"
+#include "proxy/process_keep_blocks.h"
 #include "proxy/process_survey.h"
 #include "proxy/worker.h"
 #include "shaper/state_file.h"
@@ -37,6 +38,7 @@ struct process {
     struct log_writer *log_writer;
     struct shaper *shaper;                 /* thread-safe; lives from start to end, whatever is reloaded */
     struct block_notifier *block_notifier; /* mails, commands, dos- files, firewall */
+    struct kept_blocks kept_blocks;        /* process_keep_blocks.c */
     struct burst_guard *burst;             /* thread-safe; as long as the shaper */
     struct ledger *ledger;                 /* process_second.c; NULL before it serves */
     struct keeper *keeper;                 /* of the state databases */

@@ -142,6 +142,10 @@ void state_database_put_block(struct state_database *database, const struct stat
     sqlite3_bind_int64(statement, 3, block->until_s);
     bind_text(statement, 4, block->reason);
     bind_text(statement, 5, block->host);
+    bind_text(statement, 6, block->client != NULL ? block->client : "");
+    sqlite3_bind_int64(statement, 7, block->began_s);
+    sqlite3_bind_int64(statement, 8, block->period_s);
+    sqlite3_bind_int64(statement, 9, block->log_only);
     state_connection_run(database, STATE_PUT_BLOCK);
 }
 
@@ -224,6 +228,20 @@ struct state_handover *state_database_read_handover(struct state_database *datab
     return rows;
 }
 
+static struct state_block block_of(sqlite3_stmt *statement, struct arena *arena) {
+    return (struct state_block){
+        .address = text_of(statement, 0, arena),
+        .prefix_bits = (unsigned)(count_of(statement, 1) & 0xff),
+        .until_s = sqlite3_column_int64(statement, 2),
+        .reason = text_of(statement, 3, arena),
+        .host = text_of(statement, 4, arena),
+        .client = text_of(statement, 5, arena),
+        .began_s = sqlite3_column_int64(statement, 6),
+        .period_s = (uint32_t)(count_of(statement, 7) & UINT32_MAX),
+        .log_only = sqlite3_column_int64(statement, 8) != 0,
+    };
+}
+
 struct state_block *state_database_read_blocks(struct state_database *database, struct arena *arena, int64_t now_s,
                                                size_t limit, size_t *count, enum state_result *result) {
     sqlite3_stmt *statement = database->statements[STATE_READ_BLOCKS];
@@ -234,9 +252,7 @@ struct state_block *state_database_read_blocks(struct state_database *database, 
     sqlite3_bind_int64(statement, 2, (sqlite3_int64)limit);
     while (next_row(database, statement, *count, result)) {
         rows = grown(rows, *count, &room, sizeof *rows);
-        rows[(*count)++] = (struct state_block){text_of(statement, 0, arena), (unsigned)(count_of(statement, 1) & 0xff),
-                                                sqlite3_column_int64(statement, 2), text_of(statement, 3, arena),
-                                                text_of(statement, 4, arena)};
+        rows[(*count)++] = block_of(statement, arena);
     }
     return rows;
 }

@@ -92,8 +92,12 @@ struct state_history {
 struct state_block {
     const char *address; /* as text, masked to the prefix */
     unsigned prefix_bits;
-    int64_t until_s; /* wall time */
-    const char *reason, *host;
+    int64_t until_s;           /* wall time */
+    const char *reason, *host; /* host "": none, by hand */
+    const char *client;        /* who began it; "": as the address */
+    int64_t began_s;
+    uint32_t period_s; /* that each request renews it by; 0: none does */
+    bool log_only;     /* it refuses nothing */
 };
 
 /* In a transaction. What goes wrong is told by the commit. */

@@ -171,10 +171,22 @@ static void blocks_are_kept_while_they_hold(void) {
     size_t count;
     enum state_result result;
     state_database_begin(database);
-    state_database_put_block(database, &(struct state_block){"192.0.2.7", 32, wall_s + 10, "page", "a"});
-    state_database_put_block(database, &(struct state_block){"192.0.2.7", 32, wall_s + 20, "site", "b"});
-    state_database_put_block(database, &(struct state_block){"2001:db8::", 64, wall_s + 5, "page", "a"});
-    state_database_put_block(database, &(struct state_block){"192.0.2.8", 32, wall_s + 50, "page", "a"});
+    state_database_put_block(
+        database,
+        &(struct state_block){
+            .address = "192.0.2.7", .prefix_bits = 32, .until_s = wall_s + 10, .reason = "page", .host = "a"});
+    state_database_put_block(
+        database,
+        &(struct state_block){
+            .address = "192.0.2.7", .prefix_bits = 32, .until_s = wall_s + 20, .reason = "site", .host = "b"});
+    state_database_put_block(
+        database,
+        &(struct state_block){
+            .address = "2001:db8::", .prefix_bits = 64, .until_s = wall_s + 5, .reason = "page", .host = "a"});
+    state_database_put_block(
+        database,
+        &(struct state_block){
+            .address = "192.0.2.8", .prefix_bits = 32, .until_s = wall_s + 50, .reason = "page", .host = "a"});
     state_database_drop_block(database, "192.0.2.8", 32);
     state_database_commit(database);
     struct state_block *blocks = state_database_read_blocks(database, &arena, wall_s + 7, 100, &count, &result);
