@@ -23,6 +23,8 @@ endfunction()
 
 weir_find(PCRE2::pcre2 HEADER pcre2.h LIBRARY pcre2-8 PACKAGE libpcre2-dev)
 weir_find(SQLite::sqlite3 HEADER sqlite3.h LIBRARY sqlite3 PACKAGE libsqlite3-dev)
+weir_find(OpenSSL::ssl HEADER openssl/ssl.h LIBRARY ssl PACKAGE libssl-dev)
+weir_find(OpenSSL::crypto HEADER openssl/crypto.h LIBRARY crypto PACKAGE libssl-dev)
 weir_find(LibEv::ev HEADER ev.h LIBRARY ev PACKAGE libev-dev)
 weir_find(Nftables::nftables HEADER nftables/libnftables.h LIBRARY nftables PACKAGE libnftables-dev)
 weir_find(LibXml2::xml2 HEADER libxml/xmlwriter.h LIBRARY xml2 PACKAGE libxml2-dev SUFFIX libxml2)

@@ -8,7 +8,7 @@ static const struct {
 } features[FEATURE_COUNT] = {
     [FEATURE_READY] = {true, "do this"},         [FEATURE_SHAPING] = {true, "shape traffic"},
     [FEATURE_BLOCKING] = {true, "block bursts"}, [FEATURE_STATUS] = {false, "show its state"},
-    [FEATURE_TLS] = {false, "speak TLS"},        [FEATURE_SLOW_READER] = {true, "watch for slow readers"},
+    [FEATURE_TLS] = {true, "speak TLS"},         [FEATURE_SLOW_READER] = {true, "watch for slow readers"},
 };
 
 bool feature_available(enum feature feature) {

@@ -8,6 +8,7 @@
 #include "config/config.h"
 #include "proxy/message.h"
 #include "proxy/route.h"
+#include "proxy/tls_facts.h"
 
 struct access_record {                    /* all that a line may tell; absent things are zero */
     const struct virtual_host *host;      /* NULL: refused before a host was known */
@@ -32,7 +33,7 @@ struct access_record {                    /* all that a line may tell; absent th
     const char *reason;     /* end reason or reason of the decision */
     const char *class_name; /* CBandClass of the client; NULL */
     const char *upstream;   /* name of the origin asked; NULL */
-    const char *tls_protocol, *tls_cipher, *tls_server_name; /* "TLSv1.3", OpenSSL's name, SNI; NULL: none */
+    const struct tls_facts *tls; /* of the client's connection; NULL: plain */
 };
 
 struct access_log_format; /* compiled */

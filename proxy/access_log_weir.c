@@ -56,22 +56,8 @@ static void write_origin_time(const struct access_step *step, const struct acces
     }
 }
 
-static void write_tls_protocol(const struct access_step *step, const struct access_record *record,
-                               struct log_line *line) {
-    (void)step;
-    put_or_dash(line, record->tls_protocol);
-}
-
-static void write_tls_cipher(const struct access_step *step, const struct access_record *record,
-                             struct log_line *line) {
-    (void)step;
-    put_or_dash(line, record->tls_cipher);
-}
-
-static void write_tls_server_name(const struct access_step *step, const struct access_record *record,
-                                  struct log_line *line) {
-    (void)step;
-    put_or_dash(line, record->tls_server_name);
+static void write_tls_fact(const struct access_step *step, const struct access_record *record, struct log_line *line) {
+    put_or_dash(line, tls_fact(record->tls, step->argument));
 }
 
 static void write_https(const struct access_step *step, const struct access_record *record, struct log_line *line) {
@@ -93,12 +79,10 @@ void access_prepare_variable(struct access_step *step, struct arena *arena) {
         {"weir-request-time", write_request_time},
         {"weir-origin-time", write_origin_time},
         {"HTTPS", write_https},
-        {"SSL_PROTOCOL", write_tls_protocol},
-        {"SSL_CIPHER", write_tls_cipher},
-        {"SSL_TLS_SNI", write_tls_server_name},
     };
     (void)arena;
-    step->write = access_write_dash; /* mod_ssl's many others: weir does not keep them */
+    bool is_tls = span_starts_with(step->argument, SPAN_LITERAL("SSL_"));
+    step->write = is_tls ? write_tls_fact : access_write_dash;
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         if (span_equal(step->argument, span_of(names[i].name))) {
             step->write = names[i].write;

@@ -105,6 +105,14 @@ const struct virtual_host *client_default_host(struct client *client) {
     return client->default_host;
 }
 
+/* TLS begins behind the PROXY header. */
+static enum client_phase after_proxy_header(struct client *client) {
+    if (!client->from.https) {
+        return CLIENT_IDLE;
+    }
+    return client_tls_begin(client) ? CLIENT_HANDSHAKE : CLIENT_CLOSED;
+}
+
 void client_accept(struct worker *worker, int fd, const struct client_origin *through,
                    const union socket_address *peer) {
     struct exchange_client from = {.local = find_local_address(fd, through),
@@ -127,11 +135,11 @@ void client_accept(struct worker *worker, int fd, const struct client_origin *th
     client->from = from;
     client->default_host = host;
     client->generation_number = worker->generation->number;
-    client->phase = through->proxy_protocol ? CLIENT_PROXY_HEADER : CLIENT_IDLE;
     client->since_ns = worker->now_ns;
     client->idle_timeout_ns = host->effective.keepalive_timeout_ns;
     client->stream.read_short = true; /* its event will tell */
     link_client(client);
+    client_enter(client, (int)(through->proxy_protocol ? CLIENT_PROXY_HEADER : after_proxy_header(client)));
     client_work(client);
 }
 
@@ -153,7 +161,8 @@ struct client *client_next(const struct client *client) {
 }
 
 void client_drain(struct client *client) {
-    if (client->phase == CLIENT_IDLE || client->phase == CLIENT_PROXY_HEADER) {
+    if (client->phase == CLIENT_IDLE || client->phase == CLIENT_PROXY_HEADER || client->phase == CLIENT_HANDSHAKE) {
+        stream_say_end(&client->stream);
         free_client(client);
     }
 }
@@ -168,7 +177,7 @@ void client_abort(struct client *client) {
 /* --- what is waited for
  * -------------------------------------------------------------------------------------------------- */
 
-static void enter(struct client *client, enum client_phase phase) {
+void client_enter(struct client *client, int phase) {
     client->phase = (uint8_t)phase;
     client->since_ns = client->stream.worker->now_ns;
 }
@@ -181,10 +190,12 @@ static int wanted_events(const struct client *client) {
     return (read ? EV_READ : 0) | (stream->write_blocked && !stream->unwritable ? EV_WRITE : 0);
 }
 
-static int64_t deadline_ns(const struct client *client) {
+static int64_t deadline_ns(struct client *client) {
     switch (client->phase) {
     case CLIENT_PROXY_HEADER:
         return client->since_ns + PROXY_HEADER_SECONDS * SECOND_NS;
+    case CLIENT_HANDSHAKE:
+        return client_tls_deadline_ns(client);
     case CLIENT_IDLE:
         return client->since_ns + client->idle_timeout_ns;
     case CLIENT_LINGER:
@@ -281,7 +292,7 @@ static bool work_proxy_header(struct client *client) {
         client->phase = CLIENT_CLOSED;
         return false;
     }
-    enter(client, CLIENT_IDLE);
+    client_enter(client, (int)after_proxy_header(client));
     return true;
 }
 
@@ -293,7 +304,7 @@ static bool work_idle(struct client *client) {
         return false;
     }
     http1_begin(client);
-    enter(client, CLIENT_HEAD);
+    client_enter(client, CLIENT_HEAD);
     return true;
 }
 
@@ -308,7 +319,7 @@ static bool work_head(struct client *client) {
     case HTTP1_HEAD_STARTED:
         break;
     }
-    enter(client, CLIENT_EXCHANGE);
+    client_enter(client, CLIENT_EXCHANGE);
     return true;
 }
 
@@ -330,17 +341,19 @@ static bool work_exchange(struct client *client) {
     }
     switch (http1_end(client)) {
     case HTTP1_KEEP:
-        enter(client, CLIENT_IDLE);
+        client_enter(client, CLIENT_IDLE);
         return true;
     case HTTP1_LINGER:
         stream_shutdown(&client->stream);
         client->linger_from = client->stream.bytes_in;
-        enter(client, CLIENT_LINGER);
+        client_enter(client, CLIENT_LINGER);
         return true;
     case HTTP1_RESET:
         set_reset_on_close(client);
         break;
     case HTTP1_CLOSE:
+        stream_say_end(&client->stream);
+        break;
     case HTTP1_CUT:
         break;
     }
@@ -362,6 +375,8 @@ static bool work_once(struct client *client) {
     switch ((enum client_phase)client->phase) {
     case CLIENT_PROXY_HEADER:
         return work_proxy_header(client);
+    case CLIENT_HANDSHAKE:
+        return client_tls_work(client);
     case CLIENT_IDLE:
         return work_idle(client);
     case CLIENT_HEAD:
@@ -388,7 +403,7 @@ void client_work(struct client *client) {
 
 static void on_event(struct stream *stream, int events) {
     struct client *client = (struct client *)stream;
-    if (events & EV_READ) {
+    if ((events & EV_READ) && client->phase != CLIENT_HANDSHAKE) { /* whose bytes are the link's */
         stream_fill(stream);
     }
     client_work(client);
@@ -402,6 +417,10 @@ static void on_deadline(struct deadline *deadline) {
     int64_t at_ns = deadline_ns(client);
     if (at_ns != 0 && at_ns <= client->stream.worker->now_ns) {
         if (client->session == NULL) {
+            if (client->phase == CLIENT_HANDSHAKE) {
+                client_tls_expired(client);
+            }
+            stream_say_end(&client->stream);
             free_client(client);
             return;
         }

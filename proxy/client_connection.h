@@ -13,6 +13,7 @@ struct http1_session;
 
 enum client_phase {
     CLIENT_PROXY_HEADER, /* the PROXY protocol's header is awaited */
+    CLIENT_HANDSHAKE,    /* TLS begins */
     CLIENT_IDLE,         /* between requests; nothing of the next has come */
     CLIENT_HEAD,         /* a request's head is coming */
     CLIENT_EXCHANGE,     /* a request is being served */
@@ -24,7 +25,7 @@ struct client {
     struct stream stream; /* first: its events lead back here */
     struct deadline deadline;
     struct client *next, *previous; /* in worker->clients */
-    struct http1_session *session;  /* NULL in PROXY_HEADER, IDLE and LINGER */
+    struct http1_session *session;  /* NULL but in HEAD and EXCHANGE */
     struct exchange_client from;
     const struct virtual_host *default_host; /* of the local address; valid in generation `generation_number` alone */
     uint64_t generation_number;

@@ -2,6 +2,7 @@
 #ifndef WEIR_PROXY_CLIENT_WORK_H
 #define WEIR_PROXY_CLIENT_WORK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct client;
@@ -15,5 +16,14 @@ int64_t client_stalled_ns(struct client *client);
 
 /* The host of the worker's generation that serves the client's local address when no name was given. */
 const struct virtual_host *client_default_host(struct client *client);
+
+/* client_tls.c: phase HANDSHAKE. begin: false when the connection is to be closed. work: as the other phases'. */
+bool client_tls_begin(struct client *client);
+bool client_tls_work(struct client *client);
+int64_t client_tls_deadline_ns(struct client *client);
+/* The time for it is up. */
+void client_tls_expired(struct client *client);
+/* The next phase (enum client_phase) begins now. */
+void client_enter(struct client *client, int phase);
 
 #endif

@@ -115,6 +115,7 @@ static void on_deadline(struct deadline *deadline) {
         exchange_origin_failed(exchange, 503, END_ORIGIN_DOWN, "no connection to the origin became free (max=)");
         break;
     case EXCHANGE_CONNECTING:
+    case EXCHANGE_HANDSHAKE:
         exchange->connection->stream.broken = true; /* the step takes the next address */
         break;
     case EXCHANGE_AWAIT:
@@ -187,7 +188,7 @@ void exchange_run(struct exchange *exchange) {
 }
 
 void exchange_origin_event(struct exchange *exchange) {
-    exchange->moved = exchange->state != EXCHANGE_CONNECTING;
+    exchange->moved = exchange->state != EXCHANGE_CONNECTING && exchange->state != EXCHANGE_HANDSHAKE;
     exchange->operations->run(exchange->downstream);
 }
 
@@ -298,6 +299,7 @@ static void write_access_log(struct exchange *exchange) {
         .aborted = exchange->aborted,
         .keep_alive = !exchange->close_after && !exchange->aborted,
         .https = exchange->from.https,
+        .tls = exchange->from.tls,
         .delay_ns = exchange->delay_ns,
         .decision = decision_of(exchange),
         .reason = reason_of(exchange),

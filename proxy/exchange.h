@@ -26,6 +26,7 @@ struct origin_runtime;
 struct splice_pipe;
 struct status_job;
 struct stream;
+struct tls_facts;
 struct worker;
 
 enum exchange_state {
@@ -88,6 +89,7 @@ struct exchange_client {
     struct ip_address peer, local;
     struct ip_address client; /* peer, or what the PROXY protocol said */
     uint16_t peer_port, local_port, client_port;
+    const struct tls_facts *tls; /* lives as long as the connection; NULL: plain */
     bool https;
     bool trusted;                   /* the PROXY protocol spoke */
     bool control;                   /* it came through the ControlSocket */
@@ -134,6 +136,7 @@ struct exchange {
     unsigned address_attempt;
     bool fresh_only; /* the next connection must be a new one */
     bool retried;
+    bool no_tls; /* a member was given up because TLS with it failed */
     unsigned interim_count;
     int64_t asked_ns, answered_ns; /* origin: request head sent, response head received; 0: not */
 

@@ -10,6 +10,8 @@
 #include "proxy/log.h"
 #include "proxy/origin_pool.h"
 #include "proxy/splice.h"
+#include "proxy/tls_generation.h"
+#include "proxy/tls_link.h"
 #include "proxy/worker.h"
 
 void exchange_leave_origin(struct exchange *exchange, bool reusable) {
@@ -134,12 +136,23 @@ enum step_result exchange_step_connect(struct exchange *exchange) {
         return STEP_WAIT; /* in the queue for one of max= connections */
     }
     if (exchange->runtime == NULL && !choose_origin(exchange)) {
-        return exchange_origin_failed(exchange, 503, END_ORIGIN_DOWN, "every origin is out of service");
+        return exchange->no_tls
+                   ? exchange_origin_failed(exchange, 502, END_ORIGIN_TLS, "no other origin is in service")
+                   : exchange_origin_failed(exchange, 503, END_ORIGIN_DOWN, "every origin is out of service");
+    }
+    if (exchange->origin->scheme == ORIGIN_HTTPS && exchange_origin_tls(exchange) == NULL) {
+        return exchange_origin_failed(exchange, 502, END_ORIGIN_TLS,
+                                      "the origin is https:// and the host has no SSLProxyEngine On");
     }
     switch (origin_pool_acquire(exchange->worker->origin_pool, exchange, exchange->fresh_only, !is_repeatable(exchange),
                                 &exchange->connection)) {
     case ORIGIN_IDLE:
-        exchange->state = EXCHANGE_SEND;
+        if (!origin_connection_is_ready(exchange->connection)) {
+            set_connect_deadline(exchange);
+            exchange->state = EXCHANGE_HANDSHAKE;
+        } else {
+            exchange->state = EXCHANGE_SEND;
+        }
         return STEP_AGAIN;
     case ORIGIN_CONNECTING:
         set_connect_deadline(exchange);
@@ -165,6 +178,57 @@ enum step_result exchange_step_connecting(struct exchange *exchange) {
     }
     connection->connecting = false;
     origin_worked(exchange->runtime);
+    if (!origin_connection_is_ready(connection)) {
+        exchange->state = EXCHANGE_HANDSHAKE; /* within the same time */
+        return STEP_AGAIN;
+    }
+    deadline_cancel(&exchange->worker->deadlines, &exchange->deadline);
+    exchange->state = EXCHANGE_SEND;
+    return STEP_AGAIN;
+}
+
+struct tls_context *exchange_origin_tls(const struct exchange *exchange) {
+    const struct tls_generation *tls = exchange->generation->tls;
+    return exchange->origin->scheme == ORIGIN_HTTPS && tls != NULL
+               ? tls_generation_client(tls, exchange->worker->index, exchange->route.host)
+               : NULL;
+}
+
+/* Nothing has been sent: another member may be asked. */
+static enum step_result handshake_failed(struct exchange *exchange, const char *why) {
+    const struct tls_link *link = exchange->connection->stream.tls;
+    bool untrusted = !exchange->connection->stream.broken && tls_link_is_untrusted(link);
+    const char *text = untrusted ? arena_printf(&exchange->arena, "the origin's certificate is refused: %s", why)
+                                 : arena_printf(&exchange->arena, "no TLS with the origin: %s", why);
+    deadline_cancel(&exchange->worker->deadlines, &exchange->deadline);
+    if (exchange->member == NULL || exchange->member->index >= 64) {
+        return exchange_origin_failed(exchange, 502, END_ORIGIN_TLS, text);
+    }
+    log_error("%s", text);
+    origin_failed(exchange->runtime, exchange->origin, exchange->worker->now_ns);
+    exchange->tried_members |= UINT64_C(1) << exchange->member->index;
+    exchange->no_tls = true;
+    exchange_leave_origin(exchange, false);
+    exchange->state = EXCHANGE_CONNECT;
+    return STEP_AGAIN;
+}
+
+enum step_result exchange_step_handshake(struct exchange *exchange) {
+    struct stream *stream = &exchange->connection->stream;
+    if (stream->tls == NULL) {
+        origin_connection_begin_tls(exchange->connection, exchange->origin);
+    }
+    if (stream->broken) {
+        return handshake_failed(exchange, "the handshake took too long (connectiontimeout=)");
+    }
+    enum tls_result result = tls_link_handshake(stream->tls);
+    stream->sealed = stream->write_blocked = tls_link_is_blocked(stream->tls);
+    if (result == TLS_BLOCKED) {
+        return STEP_WAIT;
+    }
+    if (result != TLS_OK) {
+        return handshake_failed(exchange, tls_link_failure(stream->tls));
+    }
     deadline_cancel(&exchange->worker->deadlines, &exchange->deadline);
     exchange->state = EXCHANGE_SEND;
     return STEP_AGAIN;

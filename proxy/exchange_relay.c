@@ -158,8 +158,9 @@ static bool may_splice(struct exchange *exchange) {
     if (body->framing != BODY_LENGTH || body->remaining < SPLICE_MIN_BYTES || exchange_may_be_paced(exchange)) {
         return false;
     }
-    if (exchange->operations->raw_stream(exchange->downstream) == NULL) {
-        return false;
+    const struct stream *to = exchange->operations->raw_stream(exchange->downstream);
+    if (to == NULL || to->tls != NULL || exchange->connection->stream.tls != NULL) {
+        return false; /* TLS has to see the bytes */
     }
     if (exchange->pipe == NULL) {
         exchange->pipe = splice_pipe_lend(exchange->worker);

@@ -4,6 +4,8 @@
 #include "proxy/generation.h"
 #include "proxy/headers.h"
 #include "proxy/remote_ip.h"
+#include "proxy/tls_facts.h"
+#include "proxy/tls_generation.h"
 #include "proxy/worker.h"
 
 /* RemoteIPHeader: may stand in several fields; all are one list. */
@@ -60,6 +62,18 @@ static bool forwards_used_up(struct exchange *exchange) {
     return number == 0;
 }
 
+/* The handshake was for the host of the name in it; the request may name another. That one may not be reached by a
+ * connection that it would not have accepted: without a client's certificate, say. Since the connection was made, a
+ * reload may have changed what is asked, too. */
+static bool is_misdirected(const struct exchange *exchange) {
+    const struct tls_facts *tls = exchange->from.tls;
+    if (tls == NULL || exchange->generation->tls == NULL) {
+        return false;
+    }
+    const char *required = tls_generation_requirements(exchange->generation->tls, exchange->route.host);
+    return required == NULL || strcmp(required, tls->requirements) != 0;
+}
+
 enum step_result exchange_step_route(struct exchange *exchange) {
     if (exchange->from.control) {
         exchange->route.settings.handler = HANDLER_CONTROL;
@@ -74,6 +88,10 @@ enum step_result exchange_step_route(struct exchange *exchange) {
     };
     route_begin(&exchange->route, exchange->generation->host_index, &request);
     exchange_find_real_client(exchange, &exchange->route.settings);
+    if (is_misdirected(exchange)) {
+        return refuse_step(exchange, 421, END_MISDIRECTED,
+                           "the host asks for another kind of TLS than the name that the handshake was for");
+    }
     request.client = &exchange->from.client;
     if (exchange->route.host->burst.enabled && exchange_burst_refuses(exchange)) {
         return STEP_AGAIN;
@@ -117,5 +135,6 @@ struct header_context exchange_header_context(struct exchange *exchange) {
         .started_wall_us = exchange->started_wall_us,
         .duration_us = (exchange->worker->now_ns - exchange->started_ns) / 1000,
         .server_name = host->name,
+        .tls = exchange->from.tls,
     };
 }

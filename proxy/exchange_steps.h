@@ -5,6 +5,8 @@
 
 #include "proxy/exchange.h"
 
+struct tls_context;
+
 enum step_result {
     STEP_AGAIN, /* the state has changed, or the same one can go on */
     STEP_WAIT,  /* an event is needed */
@@ -31,6 +33,9 @@ enum step_result exchange_answer_last_hop(struct exchange *exchange);
 /* The origin failed. Before a head was sent: the next member, an answer (status) or, for an ErrorDocument, the built-in
  * page; after it: the client's connection is cut, so that it sees an incomplete message. */
 enum step_result exchange_origin_failed(struct exchange *exchange, int status, enum end_reason reason, const char *why);
+
+/* The context for TLS with exchange->origin; NULL: it is plain, or SSLProxyEngine is Off. */
+struct tls_context *exchange_origin_tls(const struct exchange *exchange);
 
 /* Undoes exchange->head_sent where no byte of the response has left: then another answer can still be given. */
 void exchange_take_back_head(struct exchange *exchange);

@@ -5,10 +5,13 @@
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "proxy/host_index.h"
 #include "proxy/process_blocks.h"
 #include "proxy/process_state.h"
+#include "proxy/tls_generation.h"
+#include "proxy/tls_runtime.h"
 
 /* The generation with what must be freed with it. */
 struct made_generation {
@@ -76,6 +79,23 @@ static void retire(void *receiver, struct task *task) {
     generation_free((struct generation *)task);
 }
 
+/* What all generations share of TLS begins with the first that needs it. */
+static bool open_tls(struct process *process, struct generation *generation, char **error) {
+    if (!tls_is_used(generation->config)) {
+        return true;
+    }
+    if (process->tls == NULL) {
+        process->tls = tls_runtime_new(process->loop, process->worker_count);
+    }
+    if (process->tls == NULL) {
+        *error = strdup("OpenSSL has no memory");
+        return false;
+    }
+    const struct tls_generation *before = process->generation != NULL ? process->generation->tls : NULL;
+    generation->tls = tls_generation_new(process->tls, generation->config, before, error);
+    return generation->tls != NULL;
+}
+
 struct generation *generation_new(struct process *process, struct config *config, uint64_t number, char **error) {
     struct made_generation *made = must_calloc(1, sizeof *made);
     made->hosts = must_calloc(config->host_count, sizeof *made->hosts);
@@ -95,12 +115,16 @@ struct generation *generation_new(struct process *process, struct config *config
             return NULL;
         }
     }
+    if (!open_tls(process, &made->generation, error)) {
+        generation_free(&made->generation);
+        return NULL;
+    }
     made->generation.host_index = host_index_new(config);
     return &made->generation;
 }
 
 void generation_bind(struct generation *generation, struct origin_table *table, int64_t wait_ns) {
-    generation->origins = origins_new(table, generation->config, wait_ns);
+    generation->origins = origins_new(table, generation->config, generation->tls, wait_ns);
     generation->binding = shaper_apply(generation->process->shaper, generation->config);
     generation->burst = generation->process->burst;
     burst_apply(generation->burst, generation->config, process_time(),
@@ -119,6 +143,7 @@ void generation_free(struct generation *generation) {
     if (generation->origins != NULL) {
         origins_free(&generation->origins);
     }
+    tls_generation_free(&generation->tls);
     shaper_binding_unref(&generation->binding);
     host_index_free(&generation->host_index);
     config_unref(&generation->config);

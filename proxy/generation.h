@@ -17,6 +17,7 @@
 #include "shaper/shaper.h"
 
 struct process; /* process.h */
+struct tls_generation;
 
 struct host_log { /* one CustomLog of a host, ready to be written */
     const struct access_log_format *format;
@@ -38,6 +39,7 @@ struct generation {
     struct shaper_binding *binding; /* the configuration's limits, tied to what is counted under them */
     struct burst_guard *burst;      /* the process's: one for all generations */
     const uint32_t *burst_host_ids; /* by host->index: what the guard knows the host by */
+    struct tls_generation *tls;     /* tls_generation.h; NULL: nothing in it speaks TLS */
     const struct host_runtime *hosts;
     struct process *process;
 };

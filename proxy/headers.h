@@ -5,6 +5,7 @@
 
 #include "proxy/message.h"
 #include "proxy/route.h"
+#include "proxy/tls_facts.h"
 
 struct header_context { /* what Apache's format codes in a value may name */
     struct arena *arena;
@@ -16,6 +17,7 @@ struct header_context { /* what Apache's format codes in a value may name */
     bool peer_trusted;       /* a RemoteIP proxy, or the PROXY protocol spoke: its forwarded fields are believed */
     int64_t started_wall_us; /* %t: microseconds since the epoch */
     int64_t duration_us;     /* %D */
+    const struct tls_facts *tls; /* of the client's connection; NULL: plain */
     const char *server_name; /* weir's own name for Via: ServerName or the host's name */
 };
 

@@ -64,6 +64,9 @@ static struct span variable(const struct header_context *context, struct span na
             return known[i].value.ptr != NULL ? known[i].value : span_of(context->server_name);
         }
     }
+    if (span_starts_with(name, SPAN_LITERAL("SSL_"))) {
+        return span_of(tls_fact(context->tls, name));
+    }
     const char *value =
         getenv(arena_copy(context->arena, name)); /* NOLINT: nothing here ever changes the environment */
     return span_of(value);

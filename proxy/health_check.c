@@ -1,7 +1,7 @@
 /* Active health checks on the housekeeping loop: for each member a timer, and while a check is under way a socket.
  *
  * Invariant: a check has either its pause timer or its socket and its time-out running, never both; exactly one verdict
- * ends each check. A check of an https origin is a connect and nothing more. */
+ * ends each check. */
 #include "proxy/health_check.h"
 
 #include <errno.h>
@@ -13,6 +13,9 @@
 
 #include "proxy/log.h"
 #include "proxy/origin_runtime.h"
+#include "proxy/tls_context.h"
+#include "proxy/tls_generation.h"
+#include "proxy/tls_link.h"
 
 #define SECOND_NS INT64_C(1000000000)
 
@@ -26,11 +29,14 @@ struct health_check {
     ev_timer pause;   /* until the next check */
     ev_timer timeout; /* of the one under way */
     ev_io io;
-    int fd; /* -1: none under way */
+    struct tls_context *tls_context; /* reference, for an https:// origin; NULL: plain */
+    struct tls_thread *tls_thread;
+    struct tls_link *tls; /* NULL: plain, or the handshake has not begun */
+    int fd;               /* -1: none under way */
     bool connected;
     unsigned address; /* position of the address being tried */
     char request[REQUEST_BYTES_MAX];
-    size_t request_length, sent; /* length 0: connect only */
+    size_t request_length, sent; /* length 0: too long to be asked; connect only */
     char answer[ANSWER_BYTES];
     size_t received;
 };
@@ -67,6 +73,7 @@ static ev_tstamp seconds(int64_t ns) {
 static void close_socket(struct health_check *check) {
     if (check->fd >= 0) {
         ev_io_stop(check->loop, &check->io);
+        tls_link_free(&check->tls);
         close(check->fd);
         check->fd = -1;
     }
@@ -117,6 +124,13 @@ static void end_check(struct health_check *check, const char *why) {
 
 /* --- one check --- */
 
+static void judge(struct health_check *check) {
+    int verdict = health_check_judge((struct span){check->answer, check->received});
+    if (verdict >= 0) {
+        end_check(check, verdict == 1 ? NULL : "its answer is not HTTP with a status of 200 to 399");
+    }
+}
+
 static void on_readable(struct health_check *check) {
     ssize_t got = read(check->fd, check->answer + check->received, sizeof check->answer - check->received);
     if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
@@ -127,9 +141,43 @@ static void on_readable(struct health_check *check) {
         return;
     }
     check->received += (size_t)got;
-    int verdict = health_check_judge((struct span){check->answer, check->received});
-    if (verdict >= 0) {
-        end_check(check, verdict == 1 ? NULL : "its answer is not HTTP with a status of 200 to 399");
+    judge(check);
+}
+
+/* TLS reads and writes by itself: it is asked to go on for every event. */
+static void wait_for_tls(struct health_check *check) {
+    int events = tls_link_is_blocked(check->tls) ? EV_READ | EV_WRITE : EV_READ;
+    ev_io_stop(check->loop, &check->io);
+    ev_io_set(&check->io, check->fd, events);
+    ev_io_start(check->loop, &check->io);
+}
+
+static void work_tls(struct health_check *check) {
+    if (check->tls == NULL) {
+        check->tls = tls_link_connect(check->tls_thread, check->tls_context, check->fd, check->member->origin->host, NULL);
+    }
+    enum tls_result result = TLS_OK;
+    if (!tls_link_is_established(check->tls)) {
+        result = tls_link_handshake(check->tls);
+    }
+    if (result == TLS_OK && check->sent < check->request_length) {
+        const struct span request = {check->request + check->sent, check->request_length - check->sent};
+        check->sent += tls_link_write(check->tls, &request, 1, false, 0);
+    }
+    (void)tls_link_flush(check->tls);
+    size_t got = 0;
+    if (result == TLS_OK) {
+        result = tls_link_read(check->tls, check->answer + check->received, ANSWER_BYTES - check->received, &got);
+        check->received += got;
+    }
+    if (result == TLS_BLOCKED) {
+        wait_for_tls(check);
+    } else if (result != TLS_OK) {
+        end_check(check, result == TLS_FAILED ? tls_link_failure(check->tls)
+                                              : "it closed the connection without an answer");
+    } else {
+        wait_for_tls(check);
+        judge(check);
     }
 }
 
@@ -188,6 +236,8 @@ static void on_connected(struct health_check *check) {
     check->connected = true;
     if (check->request_length == 0) {
         end_check(check, NULL);
+    } else if (check->tls_context != NULL) {
+        work_tls(check);
     } else {
         on_writable(check);
     }
@@ -198,6 +248,8 @@ static void on_io(struct ev_loop *loop, ev_io *io, int events) {
     struct health_check *check = io->data;
     if (!check->connected) {
         on_connected(check);
+    } else if (check->tls != NULL) {
+        work_tls(check);
     } else if ((events & EV_READ) != 0) {
         on_readable(check);
     } else {
@@ -230,9 +282,6 @@ static void on_pause_over(struct ev_loop *loop, ev_timer *timer, int events) {
 static void write_request(struct health_check *check) {
     const struct origin *origin = check->member->origin;
     const char *path = check->balancer->health_path;
-    if (origin->scheme == ORIGIN_HTTPS) {
-        return;
-    }
     const char *base = check->member->path != NULL ? check->member->path : "";
     size_t base_length = strlen(base);
     if (base_length > 0 && base[base_length - 1] == '/') {
@@ -268,8 +317,24 @@ bool health_is_checked(const struct balancer *balancer) {
     return balancer->health_path != NULL;
 }
 
+/* How TLS is spoken with the member. Without SSLProxyEngine no request reaches it either: connect only. */
+static void take_tls(struct health_check *check, const struct tls_generation *tls) {
+    if (check->member->origin->scheme != ORIGIN_HTTPS || tls == NULL) {
+        return;
+    }
+    struct tls_context *context = tls_generation_checker(tls, check->balancer);
+    if (context == NULL) {
+        check->request_length = 0;
+        log_warn("%s: member %s is only connected to by its health checks: no host that uses it has SSLProxyEngine On",
+                 check->balancer->name, check->member->origin->name);
+        return;
+    }
+    check->tls_context = tls_context_ref(context);
+    check->tls_thread = context->thread;
+}
+
 struct health_checks *health_checks_new(struct ev_loop *loop, const struct config *config,
-                                        const struct origins *origins) {
+                                        const struct tls_generation *tls, const struct origins *origins) {
     size_t count = 0;
     for (size_t i = 0; i < config->balancer_count; i++) {
         count += health_is_checked(config->balancers[i]) ? config->balancers[i]->member_count : 0;
@@ -288,6 +353,7 @@ struct health_checks *health_checks_new(struct ev_loop *loop, const struct confi
             check->runtime = origins_get(origins, check->member->origin);
             check->fd = -1;
             start_check(check, checks->count);
+            take_tls(check, tls);
         }
     }
     return checks;
@@ -302,6 +368,7 @@ void health_checks_free(struct health_checks **checks) {
         close_socket(check);
         ev_timer_stop(check->loop, &check->pause);
         ev_timer_stop(check->loop, &check->timeout);
+        tls_context_unref(&check->tls_context);
     }
     free(*checks);
     *checks = NULL;

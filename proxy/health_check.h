@@ -7,6 +7,7 @@
 
 struct ev_loop;
 struct origins;
+struct tls_generation;
 struct health_checks; /* those of one generation */
 
 /* Only a balancer with a ProxyHCUri is checked. */
@@ -14,7 +15,7 @@ bool health_is_checked(const struct balancer *balancer);
 
 /* Starts the checks of all balancers that ask for them. NULL when there is none. */
 struct health_checks *health_checks_new(struct ev_loop *loop, const struct config *config,
-                                        const struct origins *origins);
+                                        const struct tls_generation *tls, const struct origins *origins);
 void health_checks_free(struct health_checks **checks); /* stops them; NULL is harmless */
 
 /* 1 when the beginning of an answer is that of a good one (HTTP/1.x with a status of 200 to 399), 0 when it is not, -1

@@ -135,6 +135,7 @@ static void send_shutdown(void *downstream) {
 /* Bytes that are counted should be bytes about to be sent, and a changed cap should bite at once. */
 static void hint_paced(void *downstream) {
     struct http1_session *session = downstream;
+    session->client->stream.paced = true;
     int waiting_bytes = 16 * 1024;
     (void)setsockopt(session->client->stream.fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &waiting_bytes, sizeof waiting_bytes);
 }
@@ -217,6 +218,7 @@ void http1_begin(struct client *client) {
     memset(session, 0, offsetof(struct http1_session, arena_block));
     session->client = client;
     session->bytes_out_before = client->stream.bytes_out;
+    client->stream.paced = false;
     client->session = session;
     exchange_begin(&session->exchange, worker, &http1_operations, session, session->arena_block,
                    sizeof session->arena_block, &client->from, client_default_host(client));

@@ -9,6 +9,8 @@
 
 #include "proxy/exchange_steps.h"
 #include "proxy/origin_state.h"
+#include "proxy/tls_context.h"
+#include "proxy/tls_link.h"
 #include "proxy/worker.h"
 
 enum { IDLE_MAX = 512, IDLE_SECONDS = 60, FORGET_MAX = 64 };
@@ -17,6 +19,8 @@ struct origin_pool_entry {
     struct origin_pool_entry *next;
     struct origin_pool *pool;
     char *name;
+    struct tls_context *tls; /* reference; NULL: plain */
+    SSL_SESSION *session;    /* the newest; NULL: none */
     struct origin_connection idle; /* head of a ring; newest first */
     size_t idle_count;
     size_t open;
@@ -30,6 +34,19 @@ struct origin_pool {
 };
 
 static void on_event(struct stream *stream, int events);
+void origin_connection_begin_tls(struct origin_connection *connection, const struct origin *origin) {
+    struct origin_pool_entry *entry = connection->entry;
+    struct stream *stream = &connection->stream;
+    stream_start_tls(stream,
+                     tls_link_connect(stream->worker->tls, entry->tls, stream->fd, origin->host, &entry->session));
+}
+
+bool origin_connection_is_ready(const struct origin_connection *connection) {
+    const struct stream *stream = &connection->stream;
+    return connection->entry->tls == NULL ||
+           (stream->tls != NULL && tls_link_is_established(stream->tls));
+}
+
 static void on_idle_expired(struct deadline *deadline);
 
 struct origin_pool *origin_pool_new(struct worker *worker) {
@@ -40,6 +57,13 @@ struct origin_pool *origin_pool_new(struct worker *worker) {
 
 static void close_connection(struct origin_connection *connection);
 
+static void free_entry(struct origin_pool_entry *entry) {
+    SSL_SESSION_free(entry->session);
+    tls_context_unref(&entry->tls);
+    free(entry->name);
+    free(entry);
+}
+
 void origin_pool_free(struct origin_pool **pool_pointer) {
     struct origin_pool *pool = *pool_pointer;
     *pool_pointer = NULL;
@@ -49,8 +73,7 @@ void origin_pool_free(struct origin_pool **pool_pointer) {
         while (entry->idle.next != &entry->idle) {
             close_connection(entry->idle.next);
         }
-        free(entry->name);
-        free(entry);
+        free_entry(entry);
     }
     free(pool);
 }
@@ -65,16 +88,17 @@ static void forget_unused(struct origin_pool *pool) {
         }
         *link = entry->next;
         pool->entry_count--;
-        free(entry->name);
-        free(entry);
+        free_entry(entry);
     }
 }
 
-static struct origin_pool_entry *find_entry(struct origin_pool *pool, const char *name) {
+static struct origin_pool_entry *find_entry(struct origin_pool *pool, const struct exchange *exchange) {
+    const char *name = exchange->origin->name;
+    struct tls_context *tls = exchange_origin_tls(exchange);
     struct origin_pool_entry **link = &pool->entries;
     for (; *link != NULL; link = &(*link)->next) {
         struct origin_pool_entry *entry = *link;
-        if (strcmp(entry->name, name) == 0) {
+        if (entry->tls == tls && strcmp(entry->name, name) == 0) {
             *link = entry->next; /* to the front: the busy ones are found first */
             entry->next = pool->entries;
             pool->entries = entry;
@@ -88,6 +112,7 @@ static struct origin_pool_entry *find_entry(struct origin_pool *pool, const char
     entry->pool = pool;
     entry->name = must_malloc(strlen(name) + 1);
     memcpy(entry->name, name, strlen(name) + 1);
+    entry->tls = tls != NULL ? tls_context_ref(tls) : NULL;
     entry->idle.next = entry->idle.previous = &entry->idle;
     entry->next = pool->entries;
     pool->entries = entry;
@@ -117,6 +142,9 @@ static void close_connection(struct origin_connection *connection) {
     struct origin_pool_entry *entry = connection->entry;
     if (connection->next != NULL) {
         leave_idle(connection);
+    }
+    if (connection->exchange == NULL) {
+        stream_say_end(&connection->stream);
     }
     stream_close(&connection->stream);
     entry->open--;
@@ -160,7 +188,14 @@ static struct origin_connection *new_connection(struct origin_pool_entry *entry,
     return connection;
 }
 
+/* With TLS, what comes on an idle connection may be a ticket for the next session. */
 static bool still_open(struct origin_connection *connection) {
+    struct stream *stream = &connection->stream;
+    if (stream->tls != NULL) {
+        bool silent = stream_fill(stream) == STREAM_BLOCKED;
+        buffer_release(&stream->in, &stream->worker->buffers);
+        return silent && !stream->unwritable;
+    }
     char byte;
     return recv(connection->stream.fd, &byte, 1, MSG_PEEK) < 0 && errno == EAGAIN;
 }
@@ -193,7 +228,7 @@ static void attach(struct origin_connection *connection, struct exchange *exchan
 enum origin_acquire origin_pool_acquire(struct origin_pool *pool, struct exchange *exchange, bool fresh, bool check,
                                         struct origin_connection **connection) {
     const struct origin *origin = exchange->origin;
-    struct origin_pool_entry *entry = find_entry(pool, origin->name);
+    struct origin_pool_entry *entry = find_entry(pool, exchange);
     *connection = fresh ? NULL : take_idle(entry, origin, check);
     if (*connection == NULL && origin->max_connections > 0 && entry->open >= origin->max_connections) {
         if (entry->idle.next != &entry->idle) {
@@ -225,7 +260,7 @@ void origin_pool_cancel_wait(struct origin_pool *pool, struct exchange *exchange
         return;
     }
     exchange->is_waiting = false;
-    struct origin_pool_entry *entry = find_entry(pool, exchange->origin->name);
+    struct origin_pool_entry *entry = find_entry(pool, exchange);
     struct exchange *before = NULL;
     for (struct exchange *at = entry->first_waiter; at != NULL; before = at, at = at->waiter_next) {
         if (at != exchange) {
@@ -247,9 +282,10 @@ void origin_connection_release(struct origin_connection *connection, bool reusab
     struct origin_pool_entry *entry = connection->entry;
     struct worker *worker = connection->stream.worker;
     connection->exchange = NULL;
-    bool clean = connection->stream.in.start == connection->stream.in.end && stream_out_empty(&connection->stream) &&
+    const struct tls_link *tls = connection->stream.tls;
+    bool clean = (tls == NULL || !tls_link_has_more(tls)) && connection->stream.in.start == connection->stream.in.end && stream_out_empty(&connection->stream) &&
                  !connection->stream.eof && !connection->stream.broken && !connection->stream.unwritable &&
-                 !connection->connecting;
+                 !connection->connecting && origin_connection_is_ready(connection);
     if (!reusable || !clean || entry->idle_count >= IDLE_MAX || worker->draining) {
         close_connection(connection);
         return;
@@ -287,6 +323,9 @@ static void on_idle_expired(struct deadline *deadline) {
 static void on_event(struct stream *stream, int events) {
     struct origin_connection *connection = (struct origin_connection *)stream; /* its first member */
     connection->connect_ended |= connection->connecting && (events & EV_WRITE) != 0;
+    if (connection->exchange == NULL && connection->stream.tls != NULL && still_open(connection)) {
+        return;
+    }
     if (connection->exchange == NULL) {
         close_connection(connection); /* closed by the origin, or it speaks unasked: of no use either way */
         return;

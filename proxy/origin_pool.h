@@ -1,6 +1,7 @@
 /* Connections of one worker to origins: kept while idle, made when needed, counted against max=.
  *
- * Keyed by the origin's name, so that connections outlive a reload. A connection belongs to at most one exchange. Idle
+ * Keyed by the origin's name, so that connections outlive a reload, and by the TLS context, so that nobody gets a
+ * connection that was checked less than his host asks for; the newest TLS session is kept for the next connection. A connection belongs to at most one exchange. Idle
  * ones are watched: one that the origin closes, or speaks on unasked, is dropped. One worker. */
 #ifndef WEIR_PROXY_ORIGIN_POOL_H
 #define WEIR_PROXY_ORIGIN_POOL_H
@@ -11,6 +12,7 @@
 
 struct exchange;
 struct origin;
+struct tls_context;
 struct origin_pool;
 struct origin_pool_entry; /* all connections to one origin */
 
@@ -44,6 +46,12 @@ enum origin_acquire {
  * closed in the meantime. */
 enum origin_acquire origin_pool_acquire(struct origin_pool *pool, struct exchange *exchange, bool fresh, bool check,
                                         struct origin_connection **connection);
+
+/* Begins TLS on a connection that is connected, for an origin of https://. */
+void origin_connection_begin_tls(struct origin_connection *connection, const struct origin *origin);
+
+/* Connected, and where TLS is spoken its handshake is over. */
+bool origin_connection_is_ready(const struct origin_connection *connection);
 
 /* Out of the queue again, when the exchange ends while it waits. */
 void origin_pool_cancel_wait(struct origin_pool *pool, struct exchange *exchange);

@@ -27,6 +27,7 @@ struct origins {
     struct origin_table *table;
     struct origins *older; /* in the table's list of those alive */
     const struct config *config;
+    const struct tls_generation *tls;
     struct origin_runtime **runtimes;     /* by origin->index */
     struct balancer_schedule **schedules; /* by balancer->index */
     struct health_checks *checks;
@@ -187,7 +188,7 @@ static void wait_for_names(const struct origins *origins, int64_t wait_ns) {
 static void start_checks(struct origins *origins) {
     const struct config *config = origins->config;
     if (origins->table->loop != NULL) {
-        origins->checks = health_checks_new(origins->table->loop, config, origins);
+        origins->checks = health_checks_new(origins->table->loop, config, origins->tls, origins);
     }
     for (size_t i = 0; i < config->balancer_count; i++) {
         const struct balancer *balancer = config->balancers[i];
@@ -200,10 +201,12 @@ static void start_checks(struct origins *origins) {
     }
 }
 
-struct origins *origins_new(struct origin_table *table, const struct config *config, int64_t wait_ns) {
+struct origins *origins_new(struct origin_table *table, const struct config *config,
+                            const struct tls_generation *tls, int64_t wait_ns) {
     struct origins *origins = must_calloc(1, sizeof *origins);
     origins->table = table;
     origins->config = config;
+    origins->tls = tls;
     origins->runtimes = must_calloc(config->origin_count, sizeof(struct origin_runtime *));
     origins->schedules = must_calloc(config->balancer_count, sizeof(struct balancer_schedule *));
     bool *is_member = find_members(config);

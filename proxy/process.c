@@ -24,6 +24,7 @@
 #include "proxy/process_second.h"
 #include "proxy/process_state.h"
 #include "proxy/service_notify.h"
+#include "proxy/tls_runtime.h"
 #include "proxy/upgrade.h"
 
 enum { DRY_RUN_NOTE_SECONDS = 60 };
@@ -379,6 +380,7 @@ static void free_process(struct process *process) {
     generation_unref(&process->generation);
     mailbox_free(&process->mailbox); /* frees the generations that were mailed to us */
     block_notifier_free(&process->block_notifier);
+    tls_runtime_free(&process->tls);
     shaper_free(&process->shaper);
     burst_free(&process->burst);
     if (process->origin_table != NULL) {

@@ -17,6 +17,7 @@
 struct block_notifier;
 struct keeper;
 struct mailbox;
+struct tls_runtime;
 struct upgrade;
 
 enum process_phase {
@@ -43,6 +44,7 @@ struct process {
     struct ledger *ledger;                 /* process_second.c; NULL before it serves */
     struct keeper *keeper;                 /* of the state databases */
     struct origin_table *origin_table;
+    struct tls_runtime *tls; /* NULL: nothing has spoken TLS yet */
     struct listener_set *listeners;
     struct generation *generation; /* the current one; one reference */
     uint64_t generation_number;    /* of the newest load, good or bad */

@@ -10,13 +10,85 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "proxy/tls_link.h"
 #include "proxy/worker.h"
+
+/* --- TLS: the same contract, with a link between the buffers and the socket --- */
+
+static void note_link(struct stream *stream) {
+    stream->sealed = tls_link_is_blocked(stream->tls);
+    if (!tls_link_is_sealed_by_kernel(stream->tls)) {
+        stream->write_blocked = stream->sealed;
+    }
+    stream->unwritable |= tls_link_is_broken(stream->tls);
+}
+
+static enum stream_result fill_tls(struct stream *stream, size_t room) {
+    size_t count = 0;
+    enum tls_result result = tls_link_read(stream->tls, stream->in.bytes + stream->in.end, room, &count);
+    stream->in.end += (uint32_t)count;
+    stream->bytes_in += count;
+    stream->read_short = tls_link_is_drained(stream->tls);
+    note_link(stream);
+    switch (result) {
+    case TLS_OK:
+        return STREAM_OK;
+    case TLS_BLOCKED:
+        return STREAM_BLOCKED;
+    case TLS_ENDED:
+        stream->eof = true;
+        return STREAM_EOF;
+    default:
+        stream->broken = true; /* cut off: nobody knows whether what came is all there was */
+        return STREAM_BROKEN;
+    }
+}
+
+static size_t account_sent(struct stream *stream, size_t sent);
+
+static size_t send_tls(struct stream *stream, struct span bytes) {
+    const struct span parts[3] = {stream->lead, buffer_content(&stream->out), bytes};
+    if (stream->sealed && !tls_link_flush(stream->tls)) {
+        note_link(stream);
+        return 0;
+    }
+    size_t sealed = tls_link_write(stream->tls, parts, 3, stream->paced, stream->worker->now_ns);
+    stream->bytes_out += sealed;
+    note_link(stream);
+    return account_sent(stream, sealed);
+}
+
+void stream_start_tls(struct stream *stream, struct tls_link *link) {
+    stream->tls = link;
+    tls_link_give(link, buffer_content(&stream->in));
+    stream->bytes_in = 0;
+    buffer_release(&stream->in, &stream->worker->buffers);
+}
+
+void stream_drop_tls(struct stream *stream) {
+    struct span plain = tls_link_plain(stream->tls);
+    buffer_make_room(&stream->in, &stream->worker->buffers);
+    buffer_append(&stream->in, plain);
+    tls_link_free(&stream->tls);
+}
+
+void stream_say_end(struct stream *stream) {
+    if (stream->tls != NULL && stream_out_empty(stream) && !stream->unwritable && !stream->broken) {
+        tls_link_end(stream->tls);
+    }
+}
+
+/* --- the watcher --- */
 
 static void on_event(struct ev_loop *loop, ev_io *watcher, int events) {
     (void)loop;
     struct stream *stream = watcher->data;
     if (events & EV_WRITE) {
         stream->write_blocked = false;
+        if (stream->sealed) {
+            (void)tls_link_flush(stream->tls);
+            note_link(stream);
+        }
     }
     if (events & EV_READ) {
         stream->read_short = false;
@@ -35,6 +107,7 @@ void stream_close(struct stream *stream) {
         return;
     }
     ev_io_stop(stream->worker->loop, &stream->watcher);
+    tls_link_free(&stream->tls);
     close(stream->fd);
     stream->fd = -1;
     buffer_release(&stream->in, &stream->worker->buffers);
@@ -43,6 +116,9 @@ void stream_close(struct stream *stream) {
 }
 
 void stream_want(struct stream *stream, int events) {
+    if (stream->tls != NULL && (events & EV_READ) != 0 && tls_link_has_more(stream->tls)) {
+        ev_feed_event(stream->worker->loop, &stream->watcher, EV_READ); /* the socket has nothing more to tell of it */
+    }
     int watched = ev_is_active(&stream->watcher) ? stream->watcher.events & (EV_READ | EV_WRITE) : 0;
     if (watched == events || stream->fd < 0) {
         return;
@@ -65,6 +141,9 @@ enum stream_result stream_fill(struct stream *stream) {
     size_t room = buffer_room(&stream->in);
     if (room == 0) {
         return STREAM_BLOCKED;
+    }
+    if (stream->tls != NULL) {
+        return fill_tls(stream, room);
     }
     ssize_t count = recv(stream->fd, stream->in.bytes + stream->in.end, room, 0);
     if (count > 0) {
@@ -123,8 +202,11 @@ static size_t account_sent(struct stream *stream, size_t sent) {
 
 size_t stream_send(struct stream *stream, struct span bytes) {
     size_t offered = stream->lead.len + buffer_length(&stream->out) + bytes.len;
-    if (stream->unwritable || stream->write_blocked || offered == 0) {
+    if (stream->unwritable || stream->write_blocked || (offered == 0 && !stream->sealed)) {
         return 0;
+    }
+    if (stream->tls != NULL && !tls_link_is_sealed_by_kernel(stream->tls)) {
+        return send_tls(stream, bytes);
     }
     struct iovec pieces[3];
     size_t count = 0;
@@ -166,6 +248,7 @@ uint64_t stream_taken(const struct stream *stream) {
 }
 
 void stream_shutdown(struct stream *stream) {
+    stream_say_end(stream);
     if (stream->fd >= 0) {
         shutdown(stream->fd, SHUT_WR);
     }

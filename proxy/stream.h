@@ -10,6 +10,8 @@
 
 #include "proxy/buffer.h"
 
+struct tls_context;
+struct tls_link;
 struct worker;
 struct stream;
 typedef void stream_ready(struct stream *stream, int events); /* EV_READ | EV_WRITE */
@@ -29,6 +31,9 @@ struct stream {
     struct buffer in, out;
     struct span lead;             /* goes out before `out`: a head in an arena, that must live until it has gone */
     uint64_t bytes_in, bytes_out; /* since the stream was opened */
+    struct tls_link *tls;         /* NULL: plain. Then all that is counted and buffered here is what TLS carries */
+    bool sealed;                  /* TLS: records that were counted as sent wait for the socket */
+    bool paced;                   /* written by the shaper's leave: TLS records are small */
     bool eof;                     /* the peer has sent its end */
     bool broken;                  /* a read failed: nothing more will come */
     bool unwritable;    /* a write failed: nothing more can be sent; what the peer has sent can still be read */
@@ -69,7 +74,15 @@ uint64_t stream_taken(const struct stream *stream);
 void stream_shutdown(struct stream *stream);
 
 static inline bool stream_out_empty(const struct stream *stream) {
-    return stream->lead.len == 0 && stream->out.start == stream->out.end;
+    return stream->lead.len == 0 && stream->out.start == stream->out.end && !stream->sealed;
 }
+
+/* The stream speaks TLS from now on; the link becomes the stream's. What was read before goes to the link. */
+void stream_start_tls(struct stream *stream, struct tls_link *link);
+/* Back to a plain stream, after TLS_PLAIN_HTTP: what came is in `in`. */
+void stream_drop_tls(struct stream *stream);
+/* Where TLS is spoken, says that no more will be sent (close_notify), as far as that costs no waiting. For an end that
+ * is meant: a stream that is closed without it looks cut off. */
+void stream_say_end(struct stream *stream);
 
 #endif

@@ -21,6 +21,8 @@
 #include "proxy/process.h"
 #include "proxy/splice.h"
 #include "proxy/task.h"
+#include "proxy/tls_generation.h"
+#include "proxy/tls_thread.h"
 #include "proxy/worker_accept.h"
 #include "proxy/worker_thread.h"
 
@@ -134,11 +136,19 @@ static void stop(struct worker_thread *thread) {
     ev_break(worker->loop, EVBREAK_ALL);
 }
 
+static void take_tls(struct worker *worker) {
+    if (worker->generation->tls != NULL) {
+        worker->tls = tls_generation_thread(worker->generation->tls, worker->index);
+        worker->tls->counters = &worker->counters;
+    }
+}
+
 static void change_generation(struct worker_thread *thread, struct mail *mail) {
     struct worker *worker = &thread->worker;
     generation_unref(&worker->generation);
     worker->generation = mail->generation;
     mail->generation = NULL;
+    take_tls(worker);
     worker->connection_limit = mail->connection_limit;
     if (worker->draining) {
         for (size_t i = 0; i < mail->socket_count; i++) {
@@ -208,6 +218,7 @@ static void *run(void *argument) {
     worker_update_time(worker);
     ev_run(worker->loop, 0);
     free_own(thread);
+    tls_thread_leave(worker->tls);
     atomic_store_explicit(&thread->ended, true, memory_order_release);
     process_worker_ended(worker->process);
     return NULL;
@@ -272,6 +283,7 @@ struct worker *worker_start(struct process *process, unsigned index, struct gene
     worker->log_writer = process_log_writer(process);
     worker->generation = generation_ref(generation);
     worker->connection_limit = connection_limit;
+    take_tls(worker);
     worker_update_time(worker);
     deadline_wheel_init(&worker->deadlines, worker->now_ns);
     buffer_pool_init(&worker->buffers);

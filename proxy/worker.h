@@ -19,6 +19,7 @@ struct origin_pool;
 struct process;
 struct splice_pipe;
 struct task;
+struct tls_thread;
 struct worker_listener; /* one listening socket of this worker, with its accept watcher */
 
 struct worker {
@@ -39,6 +40,7 @@ struct worker {
     struct buffer_pool buffers;
     struct pattern_scratch *scratch;
     struct origin_pool *origin_pool;
+    struct tls_thread *tls; /* NULL: no generation has spoken TLS yet */
 
     void *spare_sessions; /* http1.c: free sessions, linked */
     size_t spare_session_count;

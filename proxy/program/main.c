@@ -12,10 +12,13 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
+#include <openssl/crypto.h>
+
 #include "config/version.h"
 #include "proxy/log.h"
 #include "proxy/process.h"
 #include "proxy/program/options.h"
+#include "proxy/tls_generation.h"
 #include "stats/answer.h"
 #include "stats/summary.h"
 
@@ -28,9 +31,9 @@ static void print_libraries(const char *separator, char *text, size_t size) {
         pcre2_config(PCRE2_CONFIG_VERSION, pcre2);
     }
     pcre2[strcspn(pcre2, " ")] = '\0'; /* without the date */
-    snprintf(text, size, "libev %d.%d%sllhttp %d.%d.%d%sPCRE2 %s%sSQLite %s", ev_version_major(), ev_version_minor(),
-             separator, LLHTTP_VERSION_MAJOR, LLHTTP_VERSION_MINOR, LLHTTP_VERSION_PATCH, separator, pcre2, separator,
-             sqlite3_libversion());
+    snprintf(text, size, "libev %d.%d%sllhttp %d.%d.%d%sPCRE2 %s%sSQLite %s%sOpenSSL %s", ev_version_major(),
+             ev_version_minor(), separator, LLHTTP_VERSION_MAJOR, LLHTTP_VERSION_MINOR, LLHTTP_VERSION_PATCH, separator,
+             pcre2, separator, sqlite3_libversion(), separator, OpenSSL_version(OPENSSL_VERSION_STRING));
 }
 
 static void print_version(void) {
@@ -61,6 +64,19 @@ static struct config_options config_options(const struct options *options) {
     };
 }
 
+/* What stands in the files that SSL* lines name is part of what -t looks at. */
+static int check_certificates(const struct config *config) {
+    char *error = NULL;
+    bool good = tls_check(config, &error);
+    if (!good) {
+        fprintf(stderr, "weir: %s\n", error != NULL ? error : "OpenSSL has no memory");
+    } else {
+        fputs("Syntax OK\n", stderr);
+    }
+    free(error);
+    return good ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
 /* -t, -S, --dump-config. */
 static int examine(const struct options *options) {
     const struct config_options load = config_options(options);
@@ -68,15 +84,16 @@ static int examine(const struct options *options) {
     if (config == NULL) {
         return EXIT_FAILURE;
     }
+    int exit_code = EXIT_SUCCESS;
     if (options->command == COMMAND_CHECK) {
-        fputs("Syntax OK\n", stderr);
+        exit_code = check_certificates(config);
     } else if (options->command == COMMAND_HOSTS) {
         config_print_hosts(config, stdout);
     } else {
         config_dump(config, stdout);
     }
     config_unref(&config);
-    return EXIT_SUCCESS;
+    return exit_code;
 }
 
 static void log_report(const struct process_report *report) {

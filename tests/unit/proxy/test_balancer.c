@@ -41,7 +41,7 @@ static void begin(size_t count, const unsigned *factors) {
         origin_list[i] = &origins[i];
     }
     table = origin_table_new(NULL);
-    state = origins_new(table, &config, 0);
+    state = origins_new(table, &config, NULL, 0);
 }
 
 static struct origin_runtime *runtime(size_t i) {
@@ -207,7 +207,7 @@ static void addresses_of_numbers_and_paths(void) {
     memset(long_path, 'x', sizeof long_path - 1);
     long_path[sizeof long_path - 1] = '\0';
     origins[1] = (struct origin){.name = "unix:long", .host = "app", .unix_path = long_path, .index = 1};
-    state = origins_new(table, &config, 0);
+    state = origins_new(table, &config, NULL, 0);
     CU_ASSERT(origin_address(runtime(0), 0, &address, &length));
     CU_ASSERT_EQUAL(address.any.sa_family, AF_UNIX);
     CU_ASSERT_STRING_EQUAL(address.unix_path.sun_path, "/run/app.sock");
@@ -217,7 +217,7 @@ static void addresses_of_numbers_and_paths(void) {
 static void health_survives_a_reload(void) {
     begin(2, NULL);
     origin_failed(runtime(0), &origins[0], 0);
-    struct origins *next = origins_new(table, &config, 0);
+    struct origins *next = origins_new(table, &config, NULL, 0);
     CU_ASSERT_PTR_EQUAL(origins_get(next, &origins[0]), runtime(0));
     origins_free(&state);
     state = next;
@@ -229,7 +229,7 @@ static void a_plain_origin_is_always_usable(void) {
     begin(1, NULL);
     origin_failed(runtime(0), &origins[0], 0);
     config.balancer_count = 0;
-    struct origins *plain = origins_new(table, &config, 0);
+    struct origins *plain = origins_new(table, &config, NULL, 0);
     struct origin_runtime *other = origins_get(plain, &origins[0]);
     CU_ASSERT_PTR_NOT_EQUAL(other, runtime(0));
     const struct origin without_retry = {.name = names[0]};

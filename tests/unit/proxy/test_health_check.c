@@ -141,7 +141,7 @@ static void begin(const char *path, unsigned fails, unsigned passes) {
     config =
         (struct config){.origins = origin_list, .origin_count = 1, .balancers = balancer_list, .balancer_count = 1};
     table = origin_table_new(loop);
-    state = origins_new(table, &config, 0);
+    state = origins_new(table, &config, NULL, 0);
 }
 
 static void end(void) {
@@ -212,7 +212,7 @@ static void a_verdict_ends_with_the_checks(void) {
     unchecked.health_path = NULL;
     const struct balancer *const list[] = {&unchecked};
     struct config next_config = {.origins = origin_list, .origin_count = 1, .balancers = list, .balancer_count = 1};
-    struct origins *next = origins_new(table, &next_config, 0);
+    struct origins *next = origins_new(table, &next_config, NULL, 0);
     CU_ASSERT(origin_usable(runtime, 0));
     origins_free(&next); /* the load failed after all: the generation before checks again */
     CU_ASSERT(becomes(runtime, false, 0));
