@@ -28,7 +28,7 @@ const struct directive directives_tls[] = {
          "The certificates between the host's and its authority, where they are not in SSLCertificateFile"),
     LINE("SSLProtocol", MANY_ARGUMENTS, tls_apply_protocol, "[+|-]protocol…", "all -SSLv3 -TLSv1 -TLSv1.1",
          "Versions of TLS that are offered: TLSv1.2, TLSv1.3, all"),
-    LINE("SSLCipherSuite", 2, tls_apply_ciphers, "[SSL|TLSv1.3] ciphers", "(OpenSSL's)",
+    LINE("SSLCipherSuite", 2, tls_apply_ciphers, "[SSL|TLSv1.3] ciphers", "(Mozilla's intermediate)",
          "Ciphers up to TLS 1.2, or with TLSv1.3 in front those of TLS 1.3, as OpenSSL writes them"),
     LINE("SSLHonorCipherOrder", 1, tls_apply_switch, "On|Off", "Off",
          "Takes the first cipher of the server's list that the client has, not the client's first"),

@@ -319,10 +319,10 @@ bool health_is_checked(const struct balancer *balancer) {
 
 /* How TLS is spoken with the member. Without SSLProxyEngine no request reaches it either: connect only. */
 static void take_tls(struct health_check *check, const struct tls_generation *tls) {
-    if (check->member->origin->scheme != ORIGIN_HTTPS || tls == NULL) {
+    if (check->member->origin->scheme != ORIGIN_HTTPS) {
         return;
     }
-    struct tls_context *context = tls_generation_checker(tls, check->balancer);
+    struct tls_context *context = tls != NULL ? tls_generation_checker(tls, check->balancer) : NULL;
     if (context == NULL) {
         check->request_length = 0;
         log_warn("%s: member %s is only connected to by its health checks: no host that uses it has SSLProxyEngine On",

@@ -156,13 +156,14 @@ static bool trust_folder(struct tls_context *context, const char *path, const ch
            tls_error(error, &context->material->place, directive, "cannot use %s: %s", path, last_reason());
 }
 
+/* ciphers, ciphersuites: NULL for OpenSSL's own. */
 static bool set_versions(struct tls_context *context, uint32_t protocols, const char *ciphers,
                          const char *ciphersuites, const char *directive, char **error) {
     SSL_CTX *ssl = context->ssl;
     SSL_CTX_set_min_proto_version(ssl, (protocols & TLS_PROTOCOL_1_2) != 0 ? TLS1_2_VERSION : TLS1_3_VERSION);
     SSL_CTX_set_max_proto_version(ssl, (protocols & TLS_PROTOCOL_1_3) != 0 ? TLS1_3_VERSION : TLS1_2_VERSION);
     const struct place *place = &context->material->place;
-    if (SSL_CTX_set_cipher_list(ssl, ciphers != NULL ? ciphers : default_ciphers) != 1) {
+    if (ciphers != NULL && SSL_CTX_set_cipher_list(ssl, ciphers) != 1) {
         return tls_error(error, place, directive, "none of \"%s\" is a cipher that OpenSSL knows (openssl ciphers)",
                          ciphers);
     }
@@ -170,7 +171,7 @@ static bool set_versions(struct tls_context *context, uint32_t protocols, const 
         return tls_error(error, place, directive, "\"%s\" are no ciphers of TLS 1.3 (openssl ciphers -tls1_3)",
                          ciphersuites);
     }
-    return SSL_CTX_set1_groups_list(ssl, default_groups) == 1;
+    return true;
 }
 
 static struct tls_context *new_context(struct tls_thread *thread, const SSL_METHOD *method,
@@ -266,9 +267,10 @@ struct tls_context *tls_context_new_server(struct tls_thread *thread, const stru
     }
     SSL_CTX_set_dh_auto(context->ssl, 1); /* where SSLCipherSuite asks for DHE */
     tls_callbacks_server(context->ssl);
+    SSL_CTX_set1_groups_list(context->ssl, default_groups);
     bool asks = context->verifies;
-    if (!set_versions(context, settings->protocols, settings->ciphers, settings->ciphersuites, "SSLCipherSuite",
-                      error) ||
+    const char *ciphers = settings->ciphers != NULL ? settings->ciphers : default_ciphers;
+    if (!set_versions(context, settings->protocols, ciphers, settings->ciphersuites, "SSLCipherSuite", error) ||
         !use_certificates(context, settings, error) || !use_chain(context, settings, error) ||
         !trust_file(context, asks ? settings->ca_file : NULL, "SSLCACertificateFile", true, error) ||
         !trust_folder(context, asks ? settings->ca_path : NULL, "SSLCACertificatePath", true, error)) {

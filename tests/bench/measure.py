@@ -11,6 +11,7 @@ import time
 
 PROXY_CORE, LOAD_CORE = 0, max(os.sched_getaffinity(0))
 PR_SET_PDEATHSIG = 1
+SCHEME = "http"  # of what wrk asks for
 libc = ctypes.CDLL(None)
 
 
@@ -116,7 +117,7 @@ def wrk(port, path, connections, seconds, refused=False, close=False):
 
     refused: nearly all answers are refusals, and connections may be cut. close: each request on a connection of its own.
     """
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", f"http://127.0.0.1:{port}{path}"]
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", f"{SCHEME}://127.0.0.1:{port}{path}"]
     command += ["-H", "Connection: close"] if close else []
     process = start(command, LOAD_CORE, stdout=subprocess.PIPE, text=True)
     text = process.communicate()[0]
