@@ -29,10 +29,10 @@ struct access_record {                    /* all that a line may tell; absent th
     bool aborted;              /* %X: the connection ended before the response did */
     bool keep_alive;           /* %X: the connection is kept */
     bool https;
-    const char *decision;   /* "pass", "delayed", "refused", "redirected", "blocked"; "dry-" before */
-    const char *reason;     /* end reason or reason of the decision */
-    const char *class_name; /* CBandClass of the client; NULL */
-    const char *upstream;   /* name of the origin asked; NULL */
+    const char *decision;        /* "pass", "delayed", "refused", "redirected", "blocked"; "dry-" before */
+    const char *reason;          /* end reason or reason of the decision */
+    const char *class_name;      /* CBandClass of the client; NULL */
+    const char *upstream;        /* name of the origin asked; NULL */
     const struct tls_facts *tls; /* of the client's connection; NULL: plain */
 };
 

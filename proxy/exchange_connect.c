@@ -198,8 +198,10 @@ struct tls_context *exchange_origin_tls(const struct exchange *exchange) {
 static enum step_result handshake_failed(struct exchange *exchange, const char *why) {
     const struct tls_link *link = exchange->connection->stream.tls;
     bool untrusted = !exchange->connection->stream.broken && tls_link_is_untrusted(link);
-    const char *text = untrusted ? arena_printf(&exchange->arena, "the origin's certificate is refused: %s "
-                                                              "(SSLProxyCACertificateFile says whom to trust)", why)
+    const char *text = untrusted ? arena_printf(&exchange->arena,
+                                                "the origin's certificate is refused: %s "
+                                                "(SSLProxyCACertificateFile says whom to trust)",
+                                                why)
                                  : arena_printf(&exchange->arena, "no TLS with the origin: %s", why);
     deadline_cancel(&exchange->worker->deadlines, &exchange->deadline);
     if (exchange->member == NULL || exchange->member->index >= 64) {

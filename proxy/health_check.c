@@ -154,7 +154,8 @@ static void wait_for_tls(struct health_check *check) {
 
 static void work_tls(struct health_check *check) {
     if (check->tls == NULL) {
-        check->tls = tls_link_connect(check->tls_thread, check->tls_context, check->fd, check->member->origin->host, NULL);
+        check->tls =
+            tls_link_connect(check->tls_thread, check->tls_context, check->fd, check->member->origin->host, NULL);
     }
     enum tls_result result = TLS_OK;
     if (!tls_link_is_established(check->tls)) {
@@ -173,8 +174,8 @@ static void work_tls(struct health_check *check) {
     if (result == TLS_BLOCKED) {
         wait_for_tls(check);
     } else if (result != TLS_OK) {
-        end_check(check, result == TLS_FAILED ? tls_link_failure(check->tls)
-                                              : "it closed the connection without an answer");
+        end_check(check,
+                  result == TLS_FAILED ? tls_link_failure(check->tls) : "it closed the connection without an answer");
     } else {
         wait_for_tls(check);
         judge(check);

@@ -19,8 +19,8 @@ struct origin_pool_entry {
     struct origin_pool_entry *next;
     struct origin_pool *pool;
     char *name;
-    struct tls_context *tls; /* reference; NULL: plain */
-    SSL_SESSION *session;    /* the newest; NULL: none */
+    struct tls_context *tls;       /* reference; NULL: plain */
+    SSL_SESSION *session;          /* the newest; NULL: none */
     struct origin_connection idle; /* head of a ring; newest first */
     size_t idle_count;
     size_t open;
@@ -43,8 +43,7 @@ void origin_connection_begin_tls(struct origin_connection *connection, const str
 
 bool origin_connection_is_ready(const struct origin_connection *connection) {
     const struct stream *stream = &connection->stream;
-    return connection->entry->tls == NULL ||
-           (stream->tls != NULL && tls_link_is_established(stream->tls));
+    return connection->entry->tls == NULL || (stream->tls != NULL && tls_link_is_established(stream->tls));
 }
 
 static void on_idle_expired(struct deadline *deadline);
@@ -283,9 +282,9 @@ void origin_connection_release(struct origin_connection *connection, bool reusab
     struct worker *worker = connection->stream.worker;
     connection->exchange = NULL;
     const struct tls_link *tls = connection->stream.tls;
-    bool clean = (tls == NULL || !tls_link_has_more(tls)) && connection->stream.in.start == connection->stream.in.end && stream_out_empty(&connection->stream) &&
-                 !connection->stream.eof && !connection->stream.broken && !connection->stream.unwritable &&
-                 !connection->connecting && origin_connection_is_ready(connection);
+    bool clean = (tls == NULL || !tls_link_has_more(tls)) && connection->stream.in.start == connection->stream.in.end &&
+                 stream_out_empty(&connection->stream) && !connection->stream.eof && !connection->stream.broken &&
+                 !connection->stream.unwritable && !connection->connecting && origin_connection_is_ready(connection);
     if (!reusable || !clean || entry->idle_count >= IDLE_MAX || worker->draining) {
         close_connection(connection);
         return;

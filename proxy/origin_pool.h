@@ -1,8 +1,9 @@
 /* Connections of one worker to origins: kept while idle, made when needed, counted against max=.
  *
  * Keyed by the origin's name, so that connections outlive a reload, and by the TLS context, so that nobody gets a
- * connection that was checked less than his host asks for; the newest TLS session is kept for the next connection. A connection belongs to at most one exchange. Idle
- * ones are watched: one that the origin closes, or speaks on unasked, is dropped. One worker. */
+ * connection that was checked less than his host asks for; the newest TLS session is kept for the next connection. A
+ * connection belongs to at most one exchange. Idle ones are watched: one that the origin closes, or speaks on unasked,
+ * is dropped. One worker. */
 #ifndef WEIR_PROXY_ORIGIN_POOL_H
 #define WEIR_PROXY_ORIGIN_POOL_H
 

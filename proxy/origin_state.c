@@ -201,8 +201,8 @@ static void start_checks(struct origins *origins) {
     }
 }
 
-struct origins *origins_new(struct origin_table *table, const struct config *config,
-                            const struct tls_generation *tls, int64_t wait_ns) {
+struct origins *origins_new(struct origin_table *table, const struct config *config, const struct tls_generation *tls,
+                            int64_t wait_ns) {
     struct origins *origins = must_calloc(1, sizeof *origins);
     origins->table = table;
     origins->config = config;

@@ -19,7 +19,7 @@ struct ev_loop;
 struct origin_table;   /* all entries, by name */
 struct origin_runtime; /* run-time side of one origin */
 struct tls_generation;
-struct origins;        /* of one generation: origin_runtime for each config->origins[i], balancers likewise */
+struct origins; /* of one generation: origin_runtime for each config->origins[i], balancers likewise */
 
 union socket_address {
     struct sockaddr any;
@@ -35,8 +35,8 @@ void origin_table_free(struct origin_table **table); /* joins the resolver threa
 /* Binds a generation to the entries, making what is new. Numeric addresses are there at once; names are looked up on
  * the resolver thread (wait_ns: how long to wait for first answers, 0 for not at all; start-up waits, a reload does
  * not). tls: for health checks of https:// origins; NULL: none is one. Housekeeping thread. */
-struct origins *origins_new(struct origin_table *table, const struct config *config,
-                            const struct tls_generation *tls, int64_t wait_ns);
+struct origins *origins_new(struct origin_table *table, const struct config *config, const struct tls_generation *tls,
+                            int64_t wait_ns);
 void origins_free(struct origins **origins); /* housekeeping thread, when no worker uses the generation any more */
 
 /* --- worker threads, never blocking --- */

@@ -25,13 +25,13 @@ struct tls_link {
     int64_t sent_ns;       /* the last record */
     uint32_t sent;         /* bytes since the last silence, until it no longer matters */
     int fd;
-    uint8_t kernel_record;   /* kernel TLS: the type of the next record when it is not data; 0: it is */
-    bool is_client;          /* towards an origin */
+    uint8_t kernel_record; /* kernel TLS: the type of the next record when it is not data; 0: it is */
+    bool is_client;        /* towards an origin */
     bool established;
     bool sealed_by_kernel;
-    bool drained;            /* the last read of the socket left room */
-    bool socket_ended;       /* the socket has no more to read */
-    bool broken;             /* the socket or OpenSSL has failed: nothing can be sent */
+    bool drained;      /* the last read of the socket left room */
+    bool socket_ended; /* the socket has no more to read */
+    bool broken;       /* the socket or OpenSSL has failed: nothing can be sent */
     bool end_sent;
     bool resists;            /* the socket did not take the last batch whole: offer it less */
     const char *failure;     /* static text */

@@ -69,7 +69,8 @@ static int on_client_hello(SSL *ssl, int *alert, void *unused) {
     return SSL_CLIENT_HELLO_SUCCESS;
 }
 
-/* OpenSSL acknowledges a name only when somebody asks about it (RFC 6066, 3: "a server_name extension in its reply"). */
+/* OpenSSL acknowledges a name only when somebody asks about it (RFC 6066, 3: "a server_name extension in its reply").
+ */
 static int on_name(SSL *ssl, int *alert, void *unused) {
     (void)ssl;
     (void)alert;
@@ -156,8 +157,7 @@ static int on_new_session(SSL *ssl, SSL_SESSION *session) {
 static SSL_SESSION *on_find_session(SSL *ssl, const unsigned char *id, int id_length, int *must_copy) {
     char bytes[TLS_SESSION_BYTES_MAX];
     *must_copy = 0;
-    size_t length =
-        tls_session_cache_get(cache_of(ssl), (struct span){(const char *)id, (size_t)id_length}, bytes);
+    size_t length = tls_session_cache_get(cache_of(ssl), (struct span){(const char *)id, (size_t)id_length}, bytes);
     const unsigned char *at = (const unsigned char *)bytes;
     SSL_SESSION *session = length > 0 ? d2i_SSL_SESSION(NULL, &at, (long)length) : NULL;
     explicit_bzero(bytes, length);
@@ -171,7 +171,8 @@ static int on_status(SSL *ssl, void *unused) {
     struct tls_staple *staple = link_of(ssl)->context->material->staple;
     const X509 *certificate = SSL_get_certificate(ssl);
     size_t length = 0;
-    unsigned char *answer = staple != NULL && certificate != NULL ? tls_staple_copy(staple, certificate, &length) : NULL;
+    unsigned char *answer =
+        staple != NULL && certificate != NULL ? tls_staple_copy(staple, certificate, &length) : NULL;
     if (answer == NULL) {
         return SSL_TLSEXT_ERR_NOACK;
     }

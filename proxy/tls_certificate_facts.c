@@ -48,10 +48,6 @@ struct tls_facts *tls_certificate_facts_new(SSL *ssl, const char *requirements) 
         .verify = "NONE",
         .requirements = requirements,
     };
-    const unsigned char *protocol;
-    unsigned length;
-    SSL_get0_alpn_selected(ssl, &protocol, &length);
-    facts->alpn = length > 0 ? "http/1.1" : NULL; /* the one row of the table that there is */
     const X509 *certificate = SSL_get0_peer_certificate(ssl);
     if (certificate != NULL) {
         facts->verify = SSL_get_verify_result(ssl) == X509_V_OK ? "SUCCESS" : "FAILED";

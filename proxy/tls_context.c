@@ -102,8 +102,8 @@ static bool use_identity(struct tls_context *context, const struct identity *ide
     if (key == NULL) {
         tls_error(error, identity->place, identity->key_directive, "cannot use %s: %s", key_path, why);
     } else if (X509_check_private_key(own, key) != 1) {
-        tls_error(error, identity->place, identity->key_directive, "the key in %s does not belong to the certificate in %s",
-                  key_path, identity->certificate_path);
+        tls_error(error, identity->place, identity->key_directive,
+                  "the key in %s does not belong to the certificate in %s", key_path, identity->certificate_path);
     } else if (SSL_CTX_use_cert_and_key(context->ssl, own, key, chain, 1) != 1) {
         tls_error(error, identity->place, identity->certificate_directive, "cannot use %s: %s",
                   identity->certificate_path, last_reason());
@@ -152,13 +152,12 @@ static bool trust_folder(struct tls_context *context, const char *path, const ch
         good = SSL_add_dir_cert_subjects_to_stack(names, path) == 1;
         SSL_CTX_set_client_CA_list(context->ssl, names); /* takes it */
     }
-    return good ||
-           tls_error(error, &context->material->place, directive, "cannot use %s: %s", path, last_reason());
+    return good || tls_error(error, &context->material->place, directive, "cannot use %s: %s", path, last_reason());
 }
 
 /* ciphers, ciphersuites: NULL for OpenSSL's own. */
-static bool set_versions(struct tls_context *context, uint32_t protocols, const char *ciphers,
-                         const char *ciphersuites, const char *directive, char **error) {
+static bool set_versions(struct tls_context *context, uint32_t protocols, const char *ciphers, const char *ciphersuites,
+                         const char *directive, char **error) {
     SSL_CTX *ssl = context->ssl;
     SSL_CTX_set_min_proto_version(ssl, (protocols & TLS_PROTOCOL_1_2) != 0 ? TLS1_2_VERSION : TLS1_3_VERSION);
     SSL_CTX_set_max_proto_version(ssl, (protocols & TLS_PROTOCOL_1_3) != 0 ? TLS1_3_VERSION : TLS1_2_VERSION);
@@ -186,8 +185,8 @@ static struct tls_context *new_context(struct tls_thread *thread, const SSL_METH
         tls_context_unref(&context);
         return NULL;
     }
-    SSL_CTX_set_mode(context->ssl, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
-                                       SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    SSL_CTX_set_mode(context->ssl,
+                     SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_options(context->ssl, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
     if (tls_runtime_kernel_tls(thread->runtime)) {
         SSL_CTX_set_options(context->ssl, SSL_OP_ENABLE_KTLS);

@@ -23,8 +23,8 @@ struct tls_context {
     struct tls_material *material; /* reference: keys, texts, staple */
     const char *requirements;      /* the material's: tls_facts.h */
     unsigned char session_context[32];
-    bool check_name;               /* towards an origin: its certificate must name it */
-    bool verifies;                 /* the peer's certificate is checked */
+    bool check_name; /* towards an origin: its certificate must name it */
+    bool verifies;   /* the peer's certificate is checked */
 };
 
 /* NULL with *error, "file:line: directive: what is wrong" (malloc'ed). */

@@ -5,14 +5,13 @@
 
 #include "config/span.h"
 
-struct tls_facts { /* NULL: none */
-    const char *protocol;     /* "TLSv1.3" */
-    const char *cipher;       /* OpenSSL's name */
-    const char *server_name;  /* SNI */
-    const char *session;      /* "Initial" or "Resumed" */
-    const char *alpn;         /* "http/1.1" */
-    const char *verify;       /* "NONE" or "SUCCESS": was a client certificate shown? One that is not valid ends all */
-    const char *subject;      /* of the client's certificate, as RFC 2253 */
+struct tls_facts {           /* NULL: none */
+    const char *protocol;    /* "TLSv1.3" */
+    const char *cipher;      /* OpenSSL's name */
+    const char *server_name; /* SNI */
+    const char *session;     /* "Initial" or "Resumed" */
+    const char *verify;      /* "NONE" or "SUCCESS": was a client certificate shown? One that is not valid ends all */
+    const char *subject;     /* of the client's certificate, as RFC 2253 */
     const char *issuer;
     const char *common_name;  /* the last CN of the subject */
     const char *serial;       /* hexadecimal */

@@ -233,10 +233,9 @@ struct tls_material *tls_material_client(const struct virtual_host *host, char *
     const struct tls_client *tls = &host->tls_proxy;
     struct tls_material *material = new_material(host);
     struct tls_certificate_file *own = &material->certificates[0];
-    bool good =
-        read_named(&own->certificate, tls->machine_certificate_file, &material->place,
-                   "SSLProxyMachineCertificateFile", error) &&
-        read_named(&material->authorities, tls->ca_file, &material->place, "SSLProxyCACertificateFile", error);
+    bool good = read_named(&own->certificate, tls->machine_certificate_file, &material->place,
+                           "SSLProxyMachineCertificateFile", error) &&
+                read_named(&material->authorities, tls->ca_file, &material->place, "SSLProxyCACertificateFile", error);
     material->certificate_count = own->certificate.bytes != NULL ? 1 : 0;
     material->key = make_key(tls_client_text(tls), material, "");
     if (!good) {

@@ -125,8 +125,8 @@ static bool add_set(const struct building *building, struct context_sets *sets, 
     struct context_set *set = &sets->sets[sets->count++];
     *set = (struct context_set){.text = text, .text_hash = hash_text(text)};
     set->may_be_kept = (building->to_origin ? host->tls_proxy.ca_path : host->tls.ca_path) == NULL;
-    set->material = building->to_origin ? tls_material_client(host, building->error)
-                                        : tls_material_server(host, building->error);
+    set->material =
+        building->to_origin ? tls_material_client(host, building->error) : tls_material_server(host, building->error);
     if (set->material == NULL) {
         return false;
     }
@@ -205,8 +205,7 @@ void tls_generation_free(struct tls_generation **pointer) {
 
 bool tls_check(const struct config *config, char **error) {
     struct tls_runtime *runtime = tls_is_used(config) ? tls_runtime_new(NULL, 1) : NULL;
-    struct tls_generation *generation =
-        runtime != NULL ? tls_generation_new(runtime, config, NULL, error) : NULL;
+    struct tls_generation *generation = runtime != NULL ? tls_generation_new(runtime, config, NULL, error) : NULL;
     bool good = runtime == NULL || generation != NULL;
     tls_generation_free(&generation);
     tls_runtime_free(&runtime);

@@ -11,9 +11,9 @@
 #include <stdint.h>
 
 enum {
-    TLS_RECORD_FULL = 16384,  /* RFC 8446, 5.1 */
-    TLS_RECORD_SMALL = 1400,        /* with what TLS, TCP and IPv6 add, below an Ethernet frame */
-    TLS_SMALL_FIRST = 16384,        /* bytes after a silence that go out in small records */
+    TLS_RECORD_FULL = 16384, /* RFC 8446, 5.1 */
+    TLS_RECORD_SMALL = 1400, /* with what TLS, TCP and IPv6 add, below an Ethernet frame */
+    TLS_SMALL_FIRST = 16384, /* bytes after a silence that go out in small records */
 };
 #define TLS_SILENCE_NS INT64_C(1000000000) /* so long without a record: TCP begins with a small window again */
 

@@ -39,9 +39,8 @@ static bool kernel_can_seal(void) {
     socklen_t length = sizeof address;
     int listening = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     int connecting = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    bool can = listening >= 0 && connecting >= 0 &&
-               bind(listening, (struct sockaddr *)&address, sizeof address) == 0 && listen(listening, 1) == 0 &&
-               getsockname(listening, (struct sockaddr *)&address, &length) == 0 &&
+    bool can = listening >= 0 && connecting >= 0 && bind(listening, (struct sockaddr *)&address, sizeof address) == 0 &&
+               listen(listening, 1) == 0 && getsockname(listening, (struct sockaddr *)&address, &length) == 0 &&
                connect(connecting, (struct sockaddr *)&address, length) == 0 &&
                setsockopt(connecting, IPPROTO_TCP, TCP_ULP, "tls", sizeof "tls") == 0;
     if (listening >= 0) {
@@ -63,8 +62,7 @@ static void on_look(struct ev_loop *loop, ev_timer *timer, int events) {
 }
 
 struct tls_runtime *tls_runtime_new(struct ev_loop *loop, unsigned workers) {
-    struct tls_runtime *runtime =
-        must_calloc(1, sizeof *runtime + (workers + 1) * sizeof(struct tls_thread *));
+    struct tls_runtime *runtime = must_calloc(1, sizeof *runtime + (workers + 1) * sizeof(struct tls_thread *));
     runtime->loop = loop;
     runtime->workers = workers;
     runtime->method = tls_bio_method_new();

@@ -18,8 +18,7 @@ void tls_session_cache_free(struct tls_session_cache **cache); /* NULL is harmle
 /* id: 1 to 32 random bytes. A session of more than TLS_SESSION_BYTES_MAX is not kept. */
 void tls_session_cache_put(struct tls_session_cache *cache, struct span id, struct span session);
 /* Copies the session; its length, 0 when there is none. */
-size_t tls_session_cache_get(struct tls_session_cache *cache, struct span id,
-                             char session[TLS_SESSION_BYTES_MAX]);
+size_t tls_session_cache_get(struct tls_session_cache *cache, struct span id, char session[TLS_SESSION_BYTES_MAX]);
 void tls_session_cache_remove(struct tls_session_cache *cache, struct span id);
 
 #endif

@@ -18,8 +18,8 @@
 struct answer {
     unsigned char *bytes;
     size_t length;
-    ASN1_INTEGER *serial;            /* of the certificate that it is about */
-    ASN1_GENERALIZEDTIME *next;      /* when it ends; NULL: it does not say */
+    ASN1_INTEGER *serial;       /* of the certificate that it is about */
+    ASN1_GENERALIZEDTIME *next; /* when it ends; NULL: it does not say */
 };
 
 struct tls_staple {

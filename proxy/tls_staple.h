@@ -1,7 +1,7 @@
 /* An OCSP answer from SSLStaplingFile, sent along with the certificate that it is about (RFC 6066, 8).
  *
- * Counted; one for each file. Housekeeping looks every ten seconds whether the file has changed. An answer that cannot be
- * read leaves the one before; one whose time is over is not sent. Any thread; a mutex guards the bytes. */
+ * Counted; one for each file. Housekeeping looks every ten seconds whether the file has changed. An answer that cannot
+ * be read leaves the one before; one whose time is over is not sent. Any thread; a mutex guards the bytes. */
 #ifndef WEIR_PROXY_TLS_STAPLE_H
 #define WEIR_PROXY_TLS_STAPLE_H
 

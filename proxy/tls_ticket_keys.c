@@ -80,8 +80,7 @@ static void add(struct tls_ticket_keys *keys, int64_t now_ns) {
 bool tls_ticket_keys_newest(struct tls_ticket_keys *keys, int64_t now_ns, struct tls_ticket_key *key) {
     pthread_mutex_lock(&keys->mutex);
     forget_old(keys, now_ns);
-    if (keys->random != NULL &&
-        (keys->count == 0 || now_ns - keys->made_ns[keys->count - 1] >= TLS_TICKET_LIFE_NS)) {
+    if (keys->random != NULL && (keys->count == 0 || now_ns - keys->made_ns[keys->count - 1] >= TLS_TICKET_LIFE_NS)) {
         add(keys, now_ns);
     }
     bool found = keys->count > 0;
@@ -101,8 +100,7 @@ bool tls_ticket_keys_find(struct tls_ticket_keys *keys, const unsigned char name
         found = memcmp(keys->keys[i].name, name, TLS_TICKET_NAME_BYTES) == 0;
         if (found) {
             *key = keys->keys[i];
-            *renew = i + 1 < keys->count ||
-                     (keys->random != NULL && now_ns - keys->made_ns[i] >= TLS_TICKET_LIFE_NS);
+            *renew = i + 1 < keys->count || (keys->random != NULL && now_ns - keys->made_ns[i] >= TLS_TICKET_LIFE_NS);
         }
     }
     pthread_mutex_unlock(&keys->mutex);
