@@ -18,7 +18,6 @@
 static const char default_ciphers[] =
     "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:"
     "ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305";
-static const char default_groups[] = "X25519:prime256v1:secp384r1";
 
 enum { SESSION_SECONDS = 7200 }; /* not longer than a ticket's key is kept */
 
@@ -259,14 +258,15 @@ struct tls_context *tls_context_new_server(struct tls_thread *thread, const stru
     SSL_CTX_set_timeout(context->ssl, SESSION_SECONDS);
     set_session_context(context);
     if (settings->honor_cipher_order) {
-        SSL_CTX_set_options(context->ssl, SSL_OP_CIPHER_SERVER_PREFERENCE);
+        SSL_CTX_set_options(context->ssl, SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
     }
     if (!settings->session_tickets) {
         SSL_CTX_set_options(context->ssl, SSL_OP_NO_TICKET);
     }
     SSL_CTX_set_dh_auto(context->ssl, 1); /* where SSLCipherSuite asks for DHE */
     tls_callbacks_server(context->ssl);
-    SSL_CTX_set1_groups_list(context->ssl, default_groups);
+    char groups[] = "X25519:prime256v1:secp384r1"; /* of the same profile */
+    SSL_CTX_set1_groups_list(context->ssl, groups);
     bool asks = context->verifies;
     const char *ciphers = settings->ciphers != NULL ? settings->ciphers : default_ciphers;
     if (!set_versions(context, settings->protocols, ciphers, settings->ciphersuites, "SSLCipherSuite", error) ||

@@ -47,7 +47,8 @@ static bool set_name(struct tls_link *link, const char *name, bool check) {
         return !check || X509_VERIFY_PARAM_set1_ip_asc(parameters, name) == 1;
     }
     X509_VERIFY_PARAM_set_hostflags(parameters, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-    return SSL_set_tlsext_host_name(link->ssl, name) == 1 && (!check || SSL_set1_host(link->ssl, name) == 1);
+    char *copied = (char *)(uintptr_t)name; /* OpenSSL copies it */
+    return SSL_set_tlsext_host_name(link->ssl, copied) == 1 && (!check || SSL_set1_host(link->ssl, name) == 1);
 }
 
 struct tls_link *tls_link_connect(struct tls_thread *thread, struct tls_context *context, int fd, const char *name,

@@ -81,7 +81,7 @@ struct tls_staple *tls_staple_new(const char *path, char **why) {
     struct tls_staple *staple = must_calloc(1, sizeof *staple);
     atomic_init(&staple->references, 1);
     pthread_mutex_init(&staple->mutex, NULL);
-    staple->path = strcpy(must_malloc(strlen(path) + 1), path);
+    staple->path = memcpy(must_malloc(strlen(path) + 1), path, strlen(path) + 1);
     if (!read_answer(staple, &staple->answer, why)) {
         tls_staple_unref(&staple);
     }
