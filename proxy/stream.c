@@ -244,7 +244,8 @@ uint64_t stream_taken(const struct stream *stream) {
     if (ioctl(stream->fd, SIOCOUTQ, &queued) != 0 || queued < 0) {
         return stream->bytes_out;
     }
-    return stream->bytes_out > (uint64_t)queued ? stream->bytes_out - (uint64_t)queued : 0;
+    uint64_t waiting = (uint64_t)queued + (stream->tls != NULL ? tls_link_waiting(stream->tls) : 0);
+    return stream->bytes_out > waiting ? stream->bytes_out - waiting : 0;
 }
 
 void stream_shutdown(struct stream *stream) {

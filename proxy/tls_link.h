@@ -62,6 +62,7 @@ size_t tls_link_write(struct tls_link *link, const struct span *pieces, size_t c
 /* Sealed records go to the socket as far as it takes them; true when none is left. */
 bool tls_link_flush(struct tls_link *link);
 bool tls_link_is_blocked(const struct tls_link *link); /* records wait for the socket */
+size_t tls_link_waiting(const struct tls_link *link);  /* how many bytes of them */
 bool tls_link_is_broken(const struct tls_link *link);  /* nothing can be sent any more */
 /* The kernel seals from here on (SSL_OP_ENABLE_KTLS): write to the socket as if it were plain. */
 bool tls_link_is_sealed_by_kernel(const struct tls_link *link);

@@ -128,6 +128,10 @@ bool tls_link_is_blocked(const struct tls_link *link) {
     return link->unsent != NULL;
 }
 
+size_t tls_link_waiting(const struct tls_link *link) {
+    return link->unsent != NULL ? link->unsent->end - link->unsent->start : 0;
+}
+
 bool tls_link_is_broken(const struct tls_link *link) {
     return link->broken;
 }
