@@ -41,7 +41,6 @@ struct worker {
     struct pattern_scratch *scratch;
     struct origin_pool *origin_pool;
     struct tls_thread *tls; /* NULL: no generation has spoken TLS yet */
-    struct tls_thread *tls; /* NULL: no generation has spoken TLS yet */
 
     void *spare_sessions; /* http1.c: free sessions, linked */
     size_t spare_session_count;
