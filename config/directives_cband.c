@@ -13,13 +13,6 @@ enum { HOST_OR_MAIN = CONTEXT_SERVER | CONTEXT_HOST, HOST_OR_USER = HOST_OR_MAIN
         .help = (help_)                                                                                                \
     }
 
-/* The same for what needs the status pages. */
-#define STATUS_LINE(name_, contexts_, least_, most_, apply_, syntax_, default_, help_)                                 \
-    {                                                                                                                  \
-        .name = (name_), .contexts = (contexts_), .minimum_arguments = (least_), .maximum_arguments = (most_),         \
-        .feature = FEATURE_STATUS, .apply = (apply_), .syntax = (syntax_), .default_text = (default_), .help = (help_) \
-    }
-
 #define SECTION(name_, open_, help_)                                                                                   \
     {                                                                                                                  \
         .name = (name_), .contexts = CONTEXT_SERVER, .minimum_arguments = 1, .maximum_arguments = 1,                   \
@@ -81,8 +74,8 @@ const struct directive directives_cband[] = {
          "Accepted; pacing is smooth either way"),
     LINE("CBandIPv6Prefix", CONTEXT_SERVER, 1, 1, cband_apply_ipv6_prefix, "bits", "64",
          "IPv6 addresses that agree in so many bits are one client"),
-    STATUS_LINE("CBandStatusXML", CONTEXT_SERVER, 1, 1, cband_apply_status_xml, "classic|weir", "weir",
-                "Which layout plain ?xml on a status page has: mod_cband's or weir's"),
+    LINE("CBandStatusXML", CONTEXT_SERVER, 1, 1, cband_apply_status_xml, "classic|weir", "weir",
+         "Which layout plain ?xml on a status page has: mod_cband's or weir's"),
 
     /* users */
     SECTION("CBandUser", cband_open_user, "A user who owns several hosts, named by CBandUser in each of them"),

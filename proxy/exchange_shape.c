@@ -161,7 +161,11 @@ void exchange_leave_shaper(struct exchange *exchange) {
     shaper_release(&exchange->ticket, now_of(exchange));
 }
 
+/* A look at a status page is no traffic of the host's: it would change the numbers that it shows. */
 void exchange_count_shaping(const struct exchange *exchange) {
+    if (exchange->route.action == ROUTE_HANDLER) {
+        return;
+    }
     bool acted = !exchange->shaping_dry;
     bool refused = acted && (exchange->shaping == SHAPER_REFUSE || exchange->shaping == SHAPER_REDIRECT);
     const struct shaper_served served = {

@@ -28,10 +28,14 @@ static bool is_foreign(struct exchange *exchange) {
     return !span_equal_nocase(origin, own);
 }
 
-/* Closed by default but to the machine itself. */
+static bool is_here(const struct ip_address *address) {
+    return ip_address_is_loopback(address) || address->family == IP_NONE; /* a Unix socket: its mode decides */
+}
+
+/* Closed by default but to the machine itself: what another machine says that its client was is no proof of that. */
 static bool may_look(const struct exchange *exchange) {
-    return exchange->route.settings.access != NULL || ip_address_is_loopback(&exchange->from.client) ||
-           exchange->from.client.family == IP_NONE; /* a Unix socket: its mode decides */
+    return exchange->route.settings.access != NULL ||
+           (is_here(&exchange->from.client) && is_here(&exchange->from.peer));
 }
 
 enum step_result exchange_begin_status(struct exchange *exchange) {

@@ -38,9 +38,15 @@ const char *shaper_reason_meaning(enum shaper_reason reason) {
 
 /* ---- requests being served ---- */
 
+/* In `counted_in`, behind the bits of the scopes: the class over all hosts, where nothing is limited, only told. */
+enum { COUNTED_IN_CLASS = 1u << SHAPER_SCOPES };
+
 static void leave_counts(struct shaper_ticket *ticket) {
     for (unsigned left = ticket->counted_in; left != 0; left &= left - 1) {
         in_flight_leave(&ticket->scopes[__builtin_ctz(left)]->in_flight);
+    }
+    if ((ticket->counted_in & COUNTED_IN_CLASS) != 0) {
+        in_flight_leave(&ticket->class->in_flight);
     }
     ticket->counted_in = 0;
 }
@@ -60,6 +66,10 @@ static bool enter_counts(struct shaper_ticket *ticket, const struct speed_limit 
             return false;
         }
         ticket->counted_in |= 1u << i;
+    }
+    if (ticket->class != NULL) {
+        in_flight_enter(&ticket->class->in_flight, 0);
+        ticket->counted_in |= COUNTED_IN_CLASS;
     }
     return true;
 }
@@ -238,7 +248,7 @@ void shaper_count(const struct shaper_binding *binding, const struct shaper_serv
     bool has_classes = binding->config->class_count > 0;
     const struct client_class *class = has_classes ? class_tree_find(binding->classes, &served->client) : NULL;
     if (class != NULL) {
-        count_one(tally_of(binding->class_tallies[class->index], served->worker), served);
+        count_one(tally_of(binding->class_records[class->index]->tallies, served->worker), served);
     }
 }
 
@@ -255,6 +265,9 @@ void shaper_return_to_place(struct shaper_ticket *ticket) {
         if ((ticket->left & 1u << i) != 0) {
             in_flight_enter(&ticket->scopes[i]->in_flight, 0);
         }
+    }
+    if ((ticket->left & COUNTED_IN_CLASS) != 0) {
+        in_flight_enter(&ticket->class->in_flight, 0);
     }
     ticket->counted_in |= ticket->left;
     ticket->left = 0;

@@ -96,10 +96,10 @@ static struct span exceeded_page(const struct traffic_limits *traffic, const str
 static void bind_classes(struct shaper_binding *binding, const struct config *config) {
     binding->classes = class_tree_new(config->classes, config->class_count);
     binding->class_ids = must_calloc(config->class_count, sizeof *binding->class_ids);
-    binding->class_tallies = must_calloc(config->class_count, sizeof(struct tally_set *));
+    binding->class_records = must_calloc(config->class_count, sizeof(struct class_record *));
     for (size_t i = 0; i < config->class_count; i++) {
         binding->class_ids[i] = class_record_of(binding->shaper, config->classes[i].name);
-        binding->class_tallies[i] = binding->shaper->classes[binding->class_ids[i]]->tallies;
+        binding->class_records[i] = binding->shaper->classes[binding->class_ids[i]];
     }
 }
 
@@ -179,7 +179,7 @@ void shaper_binding_unref(struct shaper_binding **binding) {
     config_unref(&last->config);
     free(last->class_ids);
     free(last->user_records);
-    free(last->class_tallies);
+    free(last->class_records);
     free(last->hosts);
     free(last->host_of_record);
     free(last->user_of_record);

@@ -30,8 +30,8 @@ struct shaper_binding {
     struct config *config;
     uint64_t generation; /* counts from 1 */
     struct class_index *classes;
-    size_t *class_ids;                /* by index in config->classes: the same over reloads */
-    struct tally_set **class_tallies; /* likewise */
+    size_t *class_ids;                   /* by index in config->classes: the same over reloads */
+    struct class_record **class_records; /* likewise */
     struct host_binding *hosts;
     struct traffic_record **user_records;    /* by index in config->users */
     size_t *host_of_record, *user_of_record; /* record id to index in the configuration; BINDING_GONE */

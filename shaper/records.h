@@ -33,6 +33,7 @@ struct traffic_record {
 /* A class of clients, over all hosts. */
 struct class_record {
     struct tally_set *tallies;
+    struct in_flight in_flight;
 };
 
 struct traffic_records {

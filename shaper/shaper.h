@@ -97,6 +97,7 @@ struct shaper_ticket {
     struct shaper *shaper;
     struct traffic_record *host, *user;
     struct traffic_class *host_class, *user_class;
+    struct class_record *class; /* of the client, over all hosts; NULL: in none */
     struct client_record *client;
     struct tally
         *tallies[TICKET_TALLIES]; /* of the host, the user and the class, this worker's; NULL behind the last */
@@ -108,7 +109,7 @@ struct shaper_ticket {
     uint64_t upload_bits_per_s;
     struct ip_address address; /* masked */
     uint64_t first_bytes;      /* still to go out at once */
-    unsigned counted_in;       /* bits of enum shaper_scope: counts of requests being served */
+    unsigned counted_in;       /* bits of enum shaper_scope, and the class's: counts of requests being served */
     unsigned left;             /* the same, while shaper_leave() has given them back */
     bool has_begun;            /* the response */
     bool follows_quota;        /* a speed changes when a quota is exceeded */

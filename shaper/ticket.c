@@ -47,7 +47,8 @@ void ticket_open(struct shaper_ticket *ticket, const struct shaper_binding *bind
     bool has_classes = binding->config->class_count > 0;
     const struct client_class *class = has_classes ? class_tree_find(binding->classes, &request->client) : NULL;
     if (class != NULL) {
-        ticket->tallies[tally_count] = tally_of(binding->class_tallies[class->index], request->worker);
+        ticket->class = binding->class_records[class->index];
+        ticket->tallies[tally_count] = tally_of(ticket->class->tallies, request->worker);
         ticket->host_class = traffic_class_of(ticket->host, binding->class_ids[class->index]);
         ticket->scopes[SHAPER_HOST_CLASS] = &ticket->host_class->scope;
         if (ticket->user != NULL) {

@@ -6,8 +6,8 @@
 #include <string.h>
 
 struct picked {
-    const char *user;   /* whose hosts are shown; NULL: nobody's */
-    const char **names; /* of the hosts shown, sorted */
+    const char *user;           /* whose hosts are shown; NULL: nobody's */
+    const char **names, **keys; /* of the hosts shown, sorted */
     size_t count;
 };
 
@@ -19,9 +19,8 @@ static int compare_names(const void *a, const void *b) {
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-static bool has_host(const struct picked *picked, const char *name) {
-    return name != NULL && picked->count > 0 &&
-           bsearch(&name, picked->names, picked->count, sizeof picked->names[0], compare_names) != NULL;
+static bool is_in(const char *const *sorted, size_t count, const char *name) {
+    return name != NULL && count > 0 && bsearch(&name, sorted, count, sizeof sorted[0], compare_names) != NULL;
 }
 
 static const char *find_user(const struct stats_snapshot *snapshot, const struct stats_view *view) {
@@ -56,11 +55,14 @@ void stats_narrow(struct stats_snapshot *narrow, const struct stats_snapshot *sn
     struct picked picked = {.user = find_user(snapshot, view)};
     PICK(hosts, host_count, struct stats_host, is_same(item->key, view->only_host) || is_same(item->user, picked.user));
     picked.names = arena_alloc(&narrow->arena, (narrow->host_count + 1) * sizeof picked.names[0]);
+    picked.keys = arena_alloc(&narrow->arena, (narrow->host_count + 1) * sizeof picked.keys[0]);
     for (size_t i = 0; i < narrow->host_count; i++) {
-        picked.names[picked.count++] = narrow->hosts[i].traffic.name;
+        picked.names[picked.count] = narrow->hosts[i].traffic.name;
+        picked.keys[picked.count++] = narrow->hosts[i].key;
     }
     qsort(picked.names, picked.count, sizeof picked.names[0], compare_names);
+    qsort(picked.keys, picked.count, sizeof picked.keys[0], compare_names);
     PICK(users, user_count, struct stats_user, is_same(item->traffic.name, picked.user));
-    PICK(clients, client_count, struct stats_client, has_host(&picked, item->host));
-    PICK(blocks, block_count, struct stats_block, has_host(&picked, item->host));
+    PICK(clients, client_count, struct stats_client, is_in(picked.keys, picked.count, item->host_key));
+    PICK(blocks, block_count, struct stats_block, is_in(picked.names, picked.count, item->host));
 }

@@ -11,7 +11,6 @@
 struct scope {
     const char *prefix; /* "host_" */
     const char *label;  /* "host" */
-    bool has_connections;
 };
 
 /* Where a sample belongs: weir_PREFIXNAME{LABEL="VALUE"… */
@@ -77,26 +76,21 @@ static void put_connections_most(const struct series *series, const struct stats
 static const struct {
     struct metric metric;
     traffic_samples *samples;
-    bool of_connections; /* which classes do not count */
 } traffic_metrics[] = {
-    {{"bytes_total", "counter", "Bytes of HTTP to (out) and from (in) clients, head and body"}, put_bytes, false},
+    {{"bytes_total", "counter", "Bytes of HTTP to (out) and from (in) clients, head and body"}, put_bytes},
     {{"requests_total", "counter", "Requests that have ended, by class of status; none: the client had gone"},
-     put_requests,
-     false},
-    {{"refused_total", "counter", "Requests refused or redirected, by reason"}, put_refused, false},
-    {{"delayed_total", "counter", "Requests that waited for their turn"}, put_delayed, false},
-    {{"delay_seconds_total", "counter", "Time that requests waited for their turn"}, put_delay, false},
-    {{"connections", "gauge", "Requests being served now"}, put_connections, true},
-    {{"connections_most", "gauge", "Most requests being served at a time since the start"}, put_connections_most, true},
+     put_requests},
+    {{"refused_total", "counter", "Requests refused or redirected, by reason"}, put_refused},
+    {{"delayed_total", "counter", "Requests that waited for their turn"}, put_delayed},
+    {{"delay_seconds_total", "counter", "Time that requests waited for their turn"}, put_delay},
+    {{"connections", "gauge", "Requests being served now"}, put_connections},
+    {{"connections_most", "gauge", "Most requests being served at a time since the start"}, put_connections_most},
 };
 
 /* `first` is the traffic of the first item; `stride` the size of an item. */
 static void put_traffic(const struct metrics *metrics, const struct scope *scope, const struct stats_traffic *first,
                         size_t stride, size_t count, const char *const *labels) {
     for (size_t m = 0; m < sizeof traffic_metrics / sizeof traffic_metrics[0]; m++) {
-        if (traffic_metrics[m].of_connections && !scope->has_connections) {
-            continue;
-        }
         const struct metric *metric = &traffic_metrics[m].metric;
         metrics_begin(metrics, scope->prefix, metric);
         for (size_t i = 0; i < count; i++) {
@@ -208,8 +202,7 @@ static void put_limits(const struct metrics *metrics) {
 }
 
 void metrics_owners(const struct metrics *metrics) {
-    static const struct scope host = {"host_", "host", true}, user = {"user_", "user", true},
-                              class = {"class_", "class", false};
+    static const struct scope host = {"host_", "host"}, user = {"user_", "user"}, class = {"class_", "class"};
     const struct stats_snapshot *snapshot = metrics->snapshot;
     if (snapshot->host_count > 0) {
         put_traffic(metrics, &host, &snapshot->hosts[0].traffic, sizeof snapshot->hosts[0], snapshot->host_count,

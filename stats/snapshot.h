@@ -42,7 +42,7 @@ struct stats_quota {
 struct stats_traffic {
     const char *name;
     struct tally_totals totals;             /* since the start of the process */
-    unsigned connections, connections_most; /* requests being served; classes: 0 */
+    unsigned connections, connections_most; /* requests being served; the most of the server is not known: 0 */
     struct ledger_rates rates;
     const struct ledger_minute *last_hour; /* LEDGER_MINUTES; NULL: nothing happened */
 };
@@ -94,6 +94,7 @@ struct stats_class {
 struct stats_client {    /* one address at one host */
     const char *address; /* "192.0.2.7", "2001:db8::/64" */
     const char *host;
+    const char *host_key; /* as stats_host.key; NULL: the host is no longer in the configuration */
     uint64_t bytes_out, requests, refused, delayed;
     uint64_t used_bytes; /* of CBandRemoteLimit, in the present period */
     unsigned connections, connection_limit;

@@ -15,6 +15,6 @@ struct stats_snapshot *stats_snapshot_take(const struct process *process) {
     take_clients(snapshot, &survey);
     take_upstreams(snapshot, &survey);
     take_server(snapshot, &survey);
-    take_server_traffic(snapshot, &survey);
+    take_server_traffic(snapshot);
     return snapshot;
 }

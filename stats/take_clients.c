@@ -143,25 +143,24 @@ static const char *print_address(struct arena *arena, const struct ip_address *a
     return arena_strdup(arena, text);
 }
 
-/* The cap on requests being served that holds for clients of this host by itself; classes may have others. */
-static unsigned connection_limit(const struct process_survey *survey, uint32_t host_id) {
-    const struct shaper_binding *binding = survey->binding;
-    size_t index = host_id < binding->host_record_count ? binding->host_of_record[host_id] : BINDING_GONE;
-    return index != BINDING_GONE ? binding->hosts[index].limits->traffic.remote_speed.connections : 0;
-}
-
-static void show(struct arena *arena, const struct process_survey *survey, const struct seen_client *seen,
+/* The cap on requests being served is the one that holds for clients of the host by itself; classes may have others. */
+static void show(struct stats_snapshot *snapshot, const struct process_survey *survey, const struct seen_client *seen,
                  struct stats_client *client) {
+    struct arena *arena = &snapshot->arena;
+    const struct shaper_binding *binding = survey->binding;
+    uint32_t host_id = seen->key.host_id;
+    size_t index = host_id < binding->host_record_count ? binding->host_of_record[host_id] : BINDING_GONE;
     *client = (struct stats_client){
         .address = print_address(arena, &seen->key.address, survey->config->server.limits.ipv6_prefix_bits),
-        .host = arena_strdup(arena, survey->shaper->hosts.by_id[seen->key.host_id]->name),
+        .host = arena_strdup(arena, survey->shaper->hosts.by_id[host_id]->name),
+        .host_key = index != BINDING_GONE ? snapshot->hosts[index].key : NULL,
         .bytes_out = seen->bytes_out,
         .requests = seen->requests,
         .refused = seen->refused,
         .delayed = seen->delayed,
         .used_bytes = seen->used_bytes,
         .connections = seen->connections,
-        .connection_limit = connection_limit(survey, seen->key.host_id),
+        .connection_limit = index != BINDING_GONE ? binding->hosts[index].limits->traffic.remote_speed.connections : 0,
         .bytes_per_s = seen->rates.bytes_per_s,
         .requests_per_s = seen->rates.requests_per_s,
         .first_seen_s = seen->first_seen_s,
@@ -180,7 +179,7 @@ void take_clients(struct stats_snapshot *snapshot, const struct process_survey *
     struct stats_client *clients = arena_alloc(&snapshot->arena, count * sizeof *clients + 1);
     for (size_t i = 0; i < count; i++) {
         if (i == 0 || compare_keys(&all[i - 1], &all[i]) != 0) {
-            show(&snapshot->arena, survey, &all[i], &clients[snapshot->client_count++]);
+            show(snapshot, survey, &all[i], &clients[snapshot->client_count++]);
         }
     }
     qsort(clients, snapshot->client_count, sizeof *clients, compare_bytes);

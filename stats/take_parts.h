@@ -9,7 +9,7 @@
 void take_hosts(struct stats_snapshot *snapshot, const struct process_survey *survey);
 void take_users(struct stats_snapshot *snapshot, const struct process_survey *survey);
 void take_classes(struct stats_snapshot *snapshot, const struct process_survey *survey);
-void take_server_traffic(struct stats_snapshot *snapshot, const struct process_survey *survey);
+void take_server_traffic(struct stats_snapshot *snapshot);
 
 /* take_clients.c */
 void take_clients(struct stats_snapshot *snapshot, const struct process_survey *survey);

@@ -21,18 +21,19 @@ static const struct ledger_minute *last_hour(struct arena *arena, const struct p
 }
 
 static void take_traffic(struct arena *arena, const struct process_survey *survey, enum ledger_kind kind, size_t id,
-                         const struct tally_set *tallies, struct stats_traffic *traffic) {
+                         const struct tally_set *tallies, const struct in_flight *in_flight,
+                         struct stats_traffic *traffic) {
     tally_sum(&traffic->totals, tallies);
     traffic->rates = ledger_rates_of(survey->ledger, kind, id);
     traffic->last_hour = last_hour(arena, survey, kind, id);
+    traffic->connections = in_flight_now(in_flight);
+    traffic->connections_most = in_flight_most(in_flight);
 }
 
 static void take_record(struct arena *arena, const struct process_survey *survey, enum ledger_kind kind,
                         const struct traffic_record *record, struct stats_traffic *traffic) {
-    take_traffic(arena, survey, kind, record->id, record->tallies, traffic);
+    take_traffic(arena, survey, kind, record->id, record->tallies, &record->scope.in_flight, traffic);
     traffic->name = arena_strdup(arena, record->name);
-    traffic->connections = in_flight_now(&record->scope.in_flight);
-    traffic->connections_most = in_flight_most(&record->scope.in_flight);
 }
 
 /* ---- limits and quotas ---- */
@@ -174,7 +175,8 @@ void take_classes(struct stats_snapshot *snapshot, const struct process_survey *
     struct stats_class *classes = arena_alloc(arena, config->class_count * sizeof *classes + 1);
     for (size_t i = 0; i < config->class_count; i++) {
         const struct client_class *class = &config->classes[i];
-        take_traffic(arena, survey, LEDGER_CLASS, survey->binding->class_ids[i], survey->binding->class_tallies[i],
+        const struct class_record *record = survey->binding->class_records[i];
+        take_traffic(arena, survey, LEDGER_CLASS, survey->binding->class_ids[i], record->tallies, &record->in_flight,
                      &classes[i].traffic);
         classes[i].traffic.name = arena_strdup(arena, class->name);
         const char **prefixes = arena_alloc(arena, class->prefix_count * sizeof *prefixes + 1);
@@ -211,16 +213,16 @@ static void add_rates(struct ledger_rates *sum, const struct ledger_rates *more)
     sum->requests_per_s_60 += more->requests_per_s_60;
 }
 
-void take_server_traffic(struct stats_snapshot *snapshot, const struct process_survey *survey) {
+void take_server_traffic(struct stats_snapshot *snapshot) {
     struct stats_traffic *sum = &snapshot->server.traffic;
     struct ledger_minute *minutes = arena_alloc(&snapshot->arena, LEDGER_MINUTES * sizeof *minutes);
     sum->name = "server";
     sum->last_hour = minutes;
-    sum->connections = (unsigned)survey->counters.value[COUNTER_REQUESTS_ACTIVE];
     for (size_t i = 0; i < snapshot->host_count; i++) {
         const struct stats_traffic *host = &snapshot->hosts[i].traffic;
         add_totals(&sum->totals, &host->totals);
         add_rates(&sum->rates, &host->rates);
+        sum->connections += host->connections;
         for (size_t j = 0; host->last_hour != NULL && j < LEDGER_MINUTES; j++) {
             minutes[j].bytes_out += host->last_hour[j].bytes_out;
             minutes[j].requests += host->last_hour[j].requests;

@@ -51,7 +51,7 @@ static void put_server(const struct tree *tree, const struct stats_server *serve
         tree_text(tree, "state_file", server->state_file);
         put_reload(tree, &server->last_reload);
         tree_number(tree, "clients_known", server->clients_known);
-        tree_traffic(tree, &server->traffic);
+        tree_traffic(tree, &server->traffic, false);
         put_counters(tree, server);
         put_blocks_total(tree, server);
     }

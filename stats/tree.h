@@ -79,6 +79,6 @@ void tree_host(const struct tree *tree, const struct stats_host *host);
 void tree_user(const struct tree *tree, const struct stats_user *user);
 void tree_class(const struct tree *tree, const struct stats_class *class);
 /* What hosts, users, classes and the server have in common. */
-void tree_traffic(const struct tree *tree, const struct stats_traffic *traffic);
+void tree_traffic(const struct tree *tree, const struct stats_traffic *traffic, bool has_most);
 
 #endif

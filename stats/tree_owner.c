@@ -27,7 +27,7 @@ static void put_reasons(const struct tree *tree, const char *name, const uint64_
     tree_end(tree);
 }
 
-void tree_traffic(const struct tree *tree, const struct stats_traffic *traffic) {
+void tree_traffic(const struct tree *tree, const struct stats_traffic *traffic, bool has_most) {
     tree_begin(tree, "traffic");
     for (size_t i = 0; i < TALLY_COUNT; i++) {
         if (i == TALLY_DELAY_US) {
@@ -39,7 +39,12 @@ void tree_traffic(const struct tree *tree, const struct stats_traffic *traffic) 
     put_reasons(tree, "refused", traffic->totals.refused);
     put_reasons(tree, "delayed", traffic->totals.delayed);
     put_rates(tree, &traffic->rates);
-    tree_number(tree, "connections_most", traffic->connections_most);
+    tree_number(tree, "connections", traffic->connections);
+    if (has_most) {
+        tree_number(tree, "connections_most", traffic->connections_most);
+    } else {
+        tree->operations->none(tree->writer, "connections_most");
+    }
     tree_end(tree);
 }
 
@@ -130,7 +135,7 @@ static void put_owner(const struct tree *tree, const struct stats_traffic *traff
     put_period(tree, limits);
     tree_text(tree, "scoreboard", limits->scoreboard);
     tree_text(tree, "limit_exceeded_URL", limits->exceeded_url);
-    tree_traffic(tree, traffic);
+    tree_traffic(tree, traffic, true);
 }
 
 void tree_host(const struct tree *tree, const struct stats_host *host) {
@@ -167,6 +172,6 @@ void tree_class(const struct tree *tree, const struct stats_class *class) {
         tree_text(tree, "prefix", class->prefixes[i]);
     }
     tree_end(tree);
-    tree_traffic(tree, &class->traffic);
+    tree_traffic(tree, &class->traffic, true);
     tree_end(tree);
 }

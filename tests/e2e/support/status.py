@@ -11,6 +11,8 @@ import re
 import subprocess
 from xml.etree import ElementTree
 
+from support.wait import wait_for
+
 SCHEMA = os.path.join(os.path.dirname(__file__), "..", "..", "..", "stats", "weir-status.xsd")
 
 # The lines of a configuration that the functions below rely on, unless they are given another target.
@@ -62,10 +64,71 @@ def leading_number(text):
     return int(re.match(r"\d+", text).group())
 
 
+def check_traffic(read):
+    """What must be so in every document: sums, and limits of what can be."""
+    for item in [read["server"]] + read["hosts"] + read["users"] + read["classes"]:
+        if "traffic" not in item:
+            continue  # cband-status-me says less of the server
+        traffic = item["traffic"]
+        for key in ("refused", "delayed"):
+            reasons = dict(traffic[key])
+            assert reasons.pop("total") == sum(reasons.values()), traffic
+        statuses = ["responses_1xx", "responses_2xx", "responses_3xx", "responses_4xx", "responses_5xx", "no_response"]
+        assert traffic["requests"] == sum(traffic[key] for key in statuses), traffic
+        assert traffic["connections_most"] is None or traffic["connections"] <= traffic["connections_most"], traffic
+    for upstream in read["upstreams"]:
+        first_byte = upstream["first_byte"]
+        assert first_byte["count"] == sum(bucket["count"] for bucket in first_byte["buckets"])
+    if "traffic" in read["server"]:
+        for key in ("bytes_out", "bytes_in", "requests", "connections"):
+            assert read["server"]["traffic"][key] == sum(item["traffic"][key] for item in read["hosts"]), key
+
+
 def json(proxy, target="/cband-status?json", **options):
     """The JSON document."""
     read = json_module.loads(document(proxy, target, "application/json", **options))
+    check_traffic(read)
     assert list(read) == ["server", "hosts", "users", "classes", "clients", "blocks", "upstreams"]
+    return read
+
+
+def settled(proxy, requests, name="localhost", **options):
+    """The JSON document once that host has counted so many requests and serves none: a request is counted at its end,
+    which may be a moment after the client has its last byte."""
+
+    def ready():
+        read = json(proxy, **options)
+        traffic = host(read, name)["traffic"]
+        assert traffic["requests"] <= requests, traffic
+        return traffic["requests"] == requests and traffic["connections"] == 0 and read
+
+    return wait_for(ready, 10, f"{requests} requests to have been counted")
+
+
+def same_everywhere(proxy, name="localhost"):
+    """Checks that all documents tell the same of a host at which nothing happens; returns its part of the JSON."""
+    read = host(json(proxy), name)
+    (element,) = [item for item in xml(proxy).iter("virtualhost") if item.findtext("name") == name]
+    samples = metrics(proxy)
+    for key in ("bytes_out", "bytes_in", "requests", "responses_2xx", "responses_5xx", "no_response", "connections_most"):
+        assert element.findtext(f"traffic/{key}") == str(read["traffic"][key]), key
+    assert element.findtext("usages/total") == str(read["usages"]["total"])
+    assert element.findtext("traffic/refused/total") == str(read["traffic"]["refused"]["total"])
+    for direction in ("out", "in"):
+        key = ("weir_host_bytes_total", ("direction", direction), ("host", name))
+        assert samples[key] == read["traffic"][f"bytes_{direction}"]
+    for code in ("1xx", "2xx", "3xx", "4xx", "5xx"):
+        key = ("weir_host_requests_total", ("code", code), ("host", name))
+        assert samples[key] == read["traffic"][f"responses_{code}"]
+    refused = {dict(key[1:])["reason"]: value for key, value in samples.items() if key[0] == "weir_host_refused_total" and ("host", name) in key}
+    told = {key.replace("_", "-"): value for key, value in read["traffic"]["refused"].items() if key != "total"}
+    assert refused == told and sum(refused.values()) == read["traffic"]["refused"]["total"]
+    labels = (("class", ""), ("name", name), ("scope", "host"))
+    assert samples[("weir_quota_used_bytes", *labels)] == read["usages"]["total"]
+    assert samples[("weir_quota_limit_bytes", *labels)] == read["limits"]["total"]
+    assert samples[("weir_quota_allowed_bytes", *labels)] == read["limits"]["slice"]
+    classic_host = classic(proxy).find(f"Virtualhosts/{name}")
+    assert leading_number(classic_host.findtext("usages/total")) == read["usages"]["total"] // 1024
     return read
 
 
