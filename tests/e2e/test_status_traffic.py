@@ -27,7 +27,7 @@ CBandClassDst 127.0.0.3
 
 def curl(proxy, *arguments):
     """Runs curl: the bytes it received, framing included, and what it measured of what it sent in each transfer."""
-    measured = '%{stderr}{"code": %{http_code}, "up": %{size_upload}, "request": %{size_request}}\n'
+    measured = '%{stderr}{"code": %{http_code}, "request": %{size_request}}\n'
     done = subprocess.run(
         ["curl", "-sS", "-i", "--raw", "-H", "Host: localhost", "-w", measured, *(part.replace("URL", proxy.url) for part in arguments)],
         capture_output=True, timeout=60 * SLOWNESS, check=True,
@@ -58,13 +58,26 @@ def test_bytes_are_those_that_curl_measured(weir, apache, arguments):
     read = same_everywhere(proxy)
     traffic = read["traffic"]
     assert traffic["bytes_out"] == read["usages"]["total"] == len(received)
-    sent = sum(item["up"] + item["request"] for item in measured)
-    framing = 64 if "Transfer-Encoding: chunked" in arguments else 0  # curl does not count chunk sizes in all versions
-    assert sent <= traffic["bytes_in"] <= sent + framing
+    if "-d" not in arguments:  # with a body, versions of curl differ in what they count
+        assert traffic["bytes_in"] == sum(item["request"] for item in measured)
     for digit in (2, 4):
         assert traffic[f"responses_{digit}xx"] == sum(item["code"] // 100 == digit for item in measured)
     (client,) = json(proxy)["clients"]
     assert (client["bytes_out"], client["requests"]) == (traffic["bytes_out"], len(measured))
+
+
+@pytest.mark.parametrize(
+    "fields, body",
+    [("Content-Length: 30000", b"x" * 30000), ("Transfer-Encoding: chunked", b"7530\r\n" + b"x" * 30000 + b"\r\n0\r\n\r\n")],
+    ids=["length", "chunked"],
+)
+def test_bytes_in_are_those_that_were_sent(weir, apache, connect, fields, body):
+    proxy = weir(f"{STATUS}\nServerName localhost\nProxyPass / {apache.url}")
+    client = connect(proxy.port)
+    head = f"POST /cgi-bin/upload HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n\r\n".encode()
+    for count in (1, 2):
+        assert client.send(head + body).read_response().body.startswith(b"30000 ")
+        assert host(settled(proxy, count), "localhost")["traffic"]["bytes_in"] == count * len(head + body)
 
 
 def test_an_aborted_download_counts_what_was_written(weir, apache):
