@@ -11,6 +11,9 @@
 
 #include "config/arena.h"
 
+/* Who delivers for longer lets the loop's timers and signals have a turn: some messages are slow to answer. */
+#define TURN_SECONDS 0.01
+
 struct letter {
     struct letter *next;
     void *message;
@@ -22,8 +25,9 @@ struct mailbox {
     mailbox_deliver *deliver;
     mailbox_discard *discard;
     void *context;
-    struct letter *delivering; /* taken off `incoming`, oldest first; the loop's thread */
-    bool *freed;               /* set while delivering: where to say that the mailbox is gone */
+    struct letter
+        *delivering; /* taken off `incoming`, oldest first, perhaps left by the last turn; the loop's thread */
+    bool *freed;     /* set while delivering: where to say that the mailbox is gone */
 
     pthread_mutex_t lock; /* guards what follows */
     struct letter *incoming;
@@ -48,7 +52,10 @@ static void on_arrival(struct ev_loop *loop, ev_async *watcher, int events) {
         return; /* `deliver` runs the loop itself: the turn that is under way goes on with the rest */
     }
     mailbox->freed = &freed;
-    mailbox->delivering = take_incoming(mailbox);
+    ev_tstamp begin = ev_time();
+    if (mailbox->delivering == NULL) {
+        mailbox->delivering = take_incoming(mailbox);
+    }
     while (mailbox->delivering != NULL) {
         struct letter *letter = mailbox->delivering;
         mailbox->delivering = letter->next;
@@ -58,10 +65,13 @@ static void on_arrival(struct ev_loop *loop, ev_async *watcher, int events) {
         if (freed) {
             return;
         }
+        if (ev_time() - begin > TURN_SECONDS) {
+            break;
+        }
     }
     mailbox->freed = NULL;
     pthread_mutex_lock(&mailbox->lock);
-    bool more = mailbox->incoming != NULL;
+    bool more = mailbox->delivering != NULL || mailbox->incoming != NULL;
     pthread_mutex_unlock(&mailbox->lock);
     if (more) {
         ev_async_send(mailbox->loop, &mailbox->arrival);

@@ -3,6 +3,7 @@
 #include <ev.h>
 #include <fcntl.h>
 #include <llhttp.h>
+#include <malloc.h>
 #include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
@@ -109,7 +110,15 @@ static void log_report(const struct process_report *report) {
     free(text);
 }
 
+/* A status document of many hosts may take a hundred megabytes for a moment. By default the C library learns from the
+ * first such block to keep the next ones for itself; with a fixed threshold they go back to the system. */
+static void settle_memory(void) {
+    (void)mallopt(M_MMAP_THRESHOLD, 1 << 20);
+    (void)mallopt(M_TRIM_THRESHOLD, 8 << 20);
+}
+
 static int serve(const struct options *options) {
+    settle_memory();
     char libraries[256];
     print_libraries(", ", libraries, sizeof libraries);
     const struct process_options process = {

@@ -144,6 +144,37 @@ static void test_without_discard(void) {
     ev_loop_destroy(loop);
 }
 
+static void note_time(struct ev_loop *loop, ev_timer *timer, int events) {
+    (void)loop;
+    (void)events;
+    const struct receiver *receiver = timer->data;
+    timer->data = receiver->received < receiver->expected ? NULL : timer->data;
+}
+
+static void deliver_slowly(void *context, void *message) {
+    ev_sleep(0.02);
+    deliver(context, message);
+}
+
+/* A timer that is due after the first letter has its turn before the last one. */
+static void test_slow_deliveries(void) {
+    struct receiver *receiver = receiver_new(4);
+    mailbox_free(&receiver->mailbox);
+    receiver->mailbox = mailbox_new(receiver->loop, deliver_slowly, discard, receiver);
+    for (size_t i = 1; i <= 4; i++) {
+        mailbox_post(receiver->mailbox, letter(0, i));
+    }
+    ev_timer timer;
+    ev_timer_init(&timer, note_time, 0.001, 0.);
+    timer.data = receiver;
+    ev_timer_start(receiver->loop, &timer);
+    ev_run(receiver->loop, 0);
+    CU_ASSERT_PTR_NULL(timer.data);
+    CU_ASSERT_EQUAL(receiver->received, 4);
+    CU_ASSERT_FALSE(receiver->out_of_order);
+    receiver_free(receiver);
+}
+
 int main(void) {
     CU_initialize_registry();
     CU_pSuite suite = CU_add_suite("mailbox", NULL, NULL);
@@ -152,6 +183,7 @@ int main(void) {
     CU_add_test(suite, "what was not delivered is discarded", test_discard);
     CU_add_test(suite, "freed while delivering", test_free_while_delivering);
     CU_add_test(suite, "no discard", test_without_discard);
+    CU_add_test(suite, "slow deliveries let timers in", test_slow_deliveries);
     CU_basic_run_tests();
     unsigned failures = CU_get_number_of_failures();
     CU_cleanup_registry();

@@ -134,6 +134,27 @@ static inline void given_upstreams(struct stats_snapshot *snapshot) {
     snapshot->upstream_count = sizeof upstreams / sizeof upstreams[0];
 }
 
+/* Of the hosts in turn; without hosts, of none. */
+static inline void given_clients(struct stats_snapshot *snapshot, size_t count) {
+    struct arena *arena = &snapshot->arena;
+    struct stats_client *client = arena_alloc(arena, (count + 1) * sizeof *client);
+    for (size_t i = 0; i < count; i++) {
+        const struct stats_host *host = snapshot->host_count > 0 ? &snapshot->hosts[i % snapshot->host_count] : NULL;
+        client[i] =
+            (struct stats_client){.address = arena_printf(arena, "10.%zu.%zu.%zu", i >> 16, i >> 8 & 255, i & 255),
+                                  .host = host != NULL ? host->traffic.name : NULL,
+                                  .host_key = host != NULL ? host->key : NULL,
+                                  .bytes_out = i * 1000,
+                                  .requests = i,
+                                  .bytes_per_s = 1280,
+                                  .requests_per_s = 0.5,
+                                  .first_seen_s = GIVEN_NOW_S - 100,
+                                  .last_seen_s = GIVEN_NOW_S};
+    }
+    snapshot->clients = client;
+    snapshot->client_count = count;
+}
+
 /* `hosts` hosts, a tenth of them with users, `clients` clients, as many blocks as hostile names. The first names are
  * the hostile ones, the others plain. */
 static inline struct stats_snapshot *given_snapshot(size_t hosts, size_t clients) {
@@ -180,20 +201,7 @@ static inline struct stats_snapshot *given_snapshot(size_t hosts, size_t clients
     snapshot->blocks = block;
     snapshot->user_count = snapshot->class_count = snapshot->block_count = GIVEN_HOSTILE - 2;
 
-    struct stats_client *client = arena_alloc(arena, (clients + 1) * sizeof *client);
-    for (size_t i = 0; i < clients; i++) {
-        client[i] =
-            (struct stats_client){.address = arena_printf(arena, "10.%zu.%zu.%zu", i >> 16, i >> 8 & 255, i & 255),
-                                  .host = hosts > 0 ? host[i % hosts].traffic.name : NULL,
-                                  .bytes_out = i * 1000,
-                                  .requests = i,
-                                  .bytes_per_s = 1280,
-                                  .requests_per_s = 0.5,
-                                  .first_seen_s = GIVEN_NOW_S - 100,
-                                  .last_seen_s = GIVEN_NOW_S};
-    }
-    snapshot->clients = client;
-    snapshot->client_count = clients;
+    given_clients(snapshot, clients);
     return snapshot;
 }
 

@@ -47,8 +47,16 @@ static void test_shared_user(void) {
     snapshot->user_count = 2;
     snapshot->blocks = blocks;
     snapshot->block_count = 2;
+    /* One at the host, one at another of the same name, one at a host that is gone. */
+    struct stats_client clients[3] = {{.address = "192.0.2.3", .host = "a", .host_key = "a:0:1"},
+                                      {.address = "192.0.2.4", .host = "a", .host_key = "a:81:9"},
+                                      {.address = "192.0.2.5", .host = "a"}};
+    snapshot->clients = clients;
+    snapshot->client_count = 3;
     struct stats_snapshot narrow;
     stats_narrow(&narrow, snapshot, &(struct stats_view){.only_host = "a:0:1"});
+    CU_ASSERT_EQUAL_FATAL(narrow.client_count, 1);
+    CU_ASSERT_STRING_EQUAL(narrow.clients[0].address, "192.0.2.3");
     CU_ASSERT_EQUAL_FATAL(narrow.host_count, 2);
     CU_ASSERT_STRING_EQUAL(narrow.hosts[1].traffic.name, "c");
     CU_ASSERT_EQUAL_FATAL(narrow.user_count, 1);
