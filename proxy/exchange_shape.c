@@ -175,7 +175,9 @@ void exchange_count_shaping(const struct exchange *exchange) {
         .status = exchange->head_sent ? (unsigned)exchange->response.status : 0,
         .bytes_in = exchange->operations->bytes_in(exchange->downstream),
         .delay_ns = exchange->delay_ns,
-        .refused = refused ? exchange->shaping_reason : SHAPER_REASON_NONE,
+        .refused = refused                           ? exchange->shaping_reason
+                   : exchange->reason == END_BLOCKED ? SHAPER_REASON_BLOCKED
+                                                     : SHAPER_REASON_NONE,
         .delayed = acted && exchange->shaping == SHAPER_DELAY ? exchange->shaping_reason : SHAPER_REASON_NONE,
     };
     shaper_count(exchange->generation->binding, &served);

@@ -16,6 +16,7 @@ void process_survey(const struct process *process, struct process_survey *survey
         .ledger = process->ledger,
         .counters = process->ended_counters,
         .log = log_writer_counts(process->log_writer),
+        .notices = block_notifier_counts(process->block_notifier),
         .state = keeper_counts(process->keeper),
         .libraries = process->options->libraries,
         .workers = process->worker_count,

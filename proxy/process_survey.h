@@ -3,6 +3,7 @@
 #ifndef WEIR_PROXY_PROCESS_SURVEY_H
 #define WEIR_PROXY_PROCESS_SURVEY_H
 
+#include "proxy/block_notifier.h"
 #include "proxy/counters.h"
 #include "proxy/log_writer.h"
 #include "proxy/origin_state.h"
@@ -23,6 +24,7 @@ struct process_survey {
     struct counters_snapshot counters; /* of all workers, those ended too */
     struct log_writer_counts log;
     struct keeper_counts state; /* of the state databases */
+    struct block_notifier_counts notices;
     const char *libraries;
     unsigned workers;
     uint64_t generation;

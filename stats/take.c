@@ -12,7 +12,7 @@ struct stats_snapshot *stats_snapshot_take(const struct process *process) {
     take_hosts(snapshot, &survey);
     take_users(snapshot, &survey);
     take_classes(snapshot, &survey);
-    take_clients(snapshot, &survey);
+    take_blocks(snapshot, &survey, take_clients(snapshot, &survey));
     take_upstreams(snapshot, &survey);
     take_server(snapshot, &survey);
     take_server_traffic(snapshot);

@@ -168,7 +168,7 @@ static void show(struct stats_snapshot *snapshot, const struct process_survey *s
     };
 }
 
-void take_clients(struct stats_snapshot *snapshot, const struct process_survey *survey) {
+struct stats_client *take_clients(struct stats_snapshot *snapshot, const struct process_survey *survey) {
     /* Both lists in one array: the second is moved up to the first, and equal ones fall together by sorting. */
     struct seen_client *all = must_calloc(2 * TOP_MAX, sizeof *all);
     struct look look = {survey, {all, 0}, {all + TOP_MAX, 0}};
@@ -185,4 +185,5 @@ void take_clients(struct stats_snapshot *snapshot, const struct process_survey *
     qsort(clients, snapshot->client_count, sizeof *clients, compare_bytes);
     snapshot->clients = clients;
     free(all);
+    return clients;
 }

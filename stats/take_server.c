@@ -73,6 +73,24 @@ static double resident_bytes(void) {
     return (double)resident * (double)sysconf(_SC_PAGESIZE);
 }
 
+static void measure_blocking(const struct process_survey *survey, double values[GAUGE_COUNT]) {
+    const struct burst_counts burst = burst_counts(survey->burst);
+    const struct block_notifier_counts *notices = &survey->notices;
+    values[GAUGE_BURST_CLIENTS] = (double)burst.clients;
+    values[GAUGE_BURST_WINDOWS] = (double)burst.windows;
+    values[GAUGE_BURST_BYTES] = (double)burst.bytes;
+    values[GAUGE_BURST_EVICTED] = (double)burst.evicted;
+    values[GAUGE_BURST_NO_ROOM] = (double)burst.no_room;
+    values[GAUGE_NOTICE_MAILS] = (double)notices->mails;
+    values[GAUGE_NOTICE_COMMANDS] = (double)notices->commands;
+    values[GAUGE_NOTICE_FAILURES] = (double)notices->failures;
+    values[GAUGE_NOTICE_DROPPED] = (double)notices->dropped;
+    values[GAUGE_NOTICE_QUEUED] = (double)(notices->queued + notices->running);
+    values[GAUGE_NOTICE_FILE_FAILURES] = (double)notices->file_failures;
+    values[GAUGE_FIREWALL_CHANGES] = (double)notices->firewall_changes;
+    values[GAUGE_FIREWALL_FAILURES] = (double)notices->firewall_failures;
+}
+
 static void measure(const struct process_survey *survey, double values[GAUGE_COUNT]) {
     struct client_table_counts clients = shaper_client_counts(survey->shaper);
     values[GAUGE_UPTIME] = (double)survey->uptime_ns * NS;
@@ -96,6 +114,7 @@ static void measure(const struct process_survey *survey, double values[GAUGE_COU
     values[GAUGE_STATE_ROWS] = (double)survey->state.rows_written;
     values[GAUGE_STATE_SET_ASIDE] = (double)survey->state.files_set_aside;
     values[GAUGE_STATE_LAST_FLUSH] = (double)survey->state.last_flush_s;
+    measure_blocking(survey, values);
 }
 
 static const struct stats_gauge *take_gauges(struct arena *arena, const struct process_survey *survey) {
@@ -125,6 +144,8 @@ void take_server(struct stats_snapshot *snapshot, const struct process_survey *s
     server->last_reload.ok = survey->last_reload.ok;
     server->last_reload.at_s = survey->last_reload.at_s;
     server->last_reload.text = survey->last_reload.text != NULL ? arena_strdup(arena, survey->last_reload.text) : "";
+    const struct burst_counts burst = burst_counts(survey->burst);
+    take_block_counts(snapshot, &burst);
     server->counters = survey->counters;
     server->gauges = take_gauges(arena, survey);
     server->gauge_count = GAUGE_COUNT;
