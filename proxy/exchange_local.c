@@ -9,6 +9,9 @@
 /* Any method but CONNECT and TRACE is passed on; these are the ones that have names. */
 #define ALLOWED_METHODS "GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH"
 
+/* A status document may have many megabytes, and a client near by may take them as fast as they are written. */
+enum { LOCAL_TURN_BYTES = 256 * 1024 };
+
 static const struct error_document *find_error_document(const struct route *route, int status) {
     for (size_t i = route->scope_count; i-- > 0;) {
         const struct settings *scope = route->scopes[i];
@@ -185,7 +188,9 @@ enum step_result exchange_answer_last_hop(struct exchange *exchange) {
 
 enum step_result exchange_step_local(struct exchange *exchange) {
     while (exchange->local_body.len > 0) {
-        size_t taken = exchange->operations->send_body(exchange->downstream, exchange->local_body);
+        struct span piece = exchange->local_body;
+        piece.len = piece.len < LOCAL_TURN_BYTES ? piece.len : LOCAL_TURN_BYTES;
+        size_t taken = exchange->operations->send_body(exchange->downstream, piece);
         exchange->body_bytes_out += taken;
         exchange->local_body = span_skip(exchange->local_body, taken);
         if (taken == 0) {
@@ -194,6 +199,11 @@ enum step_result exchange_step_local(struct exchange *exchange) {
                 return STEP_WAIT;
             }
             exchange->waiting_client = true;
+            return STEP_WAIT;
+        }
+        if (exchange->local_body.len > 0) { /* the others have their turn */
+            exchange->waiting_client = true;
+            exchange_kick(exchange);
             return STEP_WAIT;
         }
     }
