@@ -42,13 +42,20 @@ const char *shaper_reason_meaning(enum shaper_reason reason) {
 enum { COUNTED_IN_CLASS = 1u << SHAPER_SCOPES };
 
 static void leave_counts(struct shaper_ticket *ticket) {
-    for (unsigned left = ticket->counted_in; left != 0; left &= left - 1) {
+    for (unsigned left = ticket->counted_in & (COUNTED_IN_CLASS - 1); left != 0; left &= left - 1) {
         in_flight_leave(&ticket->scopes[__builtin_ctz(left)]->in_flight);
     }
     if ((ticket->counted_in & COUNTED_IN_CLASS) != 0) {
         in_flight_leave(&ticket->class->in_flight);
     }
     ticket->counted_in = 0;
+}
+
+static void enter_class(struct shaper_ticket *ticket) {
+    if (ticket->class != NULL) {
+        in_flight_enter(&ticket->class->in_flight, 0);
+        ticket->counted_in |= COUNTED_IN_CLASS;
+    }
 }
 
 static bool enter_counts(struct shaper_ticket *ticket, const struct speed_limit *speeds,
@@ -67,10 +74,7 @@ static bool enter_counts(struct shaper_ticket *ticket, const struct speed_limit 
         }
         ticket->counted_in |= 1u << i;
     }
-    if (ticket->class != NULL) {
-        in_flight_enter(&ticket->class->in_flight, 0);
-        ticket->counted_in |= COUNTED_IN_CLASS;
-    }
+    enter_class(ticket);
     return true;
 }
 
@@ -181,6 +185,7 @@ static void enter_uncapped(struct shaper_ticket *ticket) {
             ticket->counted_in |= 1u << i;
         }
     }
+    enter_class(ticket);
 }
 
 void shaper_admit(struct shaper_binding *binding, const struct shaper_request *request, struct shaper_time now,
