@@ -178,7 +178,7 @@ static void speeds_in_force(const struct host_binding *host, const struct scope_
 }
 
 /* Nothing is asked: the request is only counted. */
-static void enter_uncapped(struct shaper_ticket *ticket) {
+static void enter_uncapped(struct shaper_ticket *ticket, int64_t wall_s) {
     for (size_t i = 0; i < SHAPER_SCOPES; i++) {
         if (ticket->scopes[i] != NULL) {
             in_flight_enter(&ticket->scopes[i]->in_flight, 0);
@@ -186,6 +186,9 @@ static void enter_uncapped(struct shaper_ticket *ticket) {
         }
     }
     enter_class(ticket);
+    if (ticket->client != NULL) {
+        client_record_note(ticket->client, false, false, wall_s);
+    }
 }
 
 void shaper_admit(struct shaper_binding *binding, const struct shaper_request *request, struct shaper_time now,
@@ -196,7 +199,7 @@ void shaper_admit(struct shaper_binding *binding, const struct shaper_request *r
     *decision = (struct shaper_decision){.outcome = SHAPER_PASS};
     ticket_open(ticket, binding, request, now);
     if (ticket->is_uncapped) {
-        enter_uncapped(ticket);
+        enter_uncapped(ticket, now.wall_s);
         return;
     }
     binding_speeds(binding, host->limits, ticket_class_id(ticket), speeds);

@@ -241,6 +241,16 @@ def test_users_classes_and_clients(weir, apache):
     assert not any("127.0.0" in value for key in samples for _, value in key[1:] if _ not in ("upstream",))
 
 
+def test_clients_of_a_host_without_limits(weir, apache):
+    proxy = weir(f"{STATUS}\nServerName localhost\nProxyPass / {apache.url}")
+    begin = int(time.time())
+    for _ in range(3):
+        assert proxy.get("/1k.txt").status == 200
+    (client,) = settled(proxy, 3)["clients"]
+    assert client["requests"] == 3 and 0 < client["rps"] <= 0.3
+    assert begin <= client["first_seen"] <= client["last_seen"] <= time.time() + 1
+
+
 def fetch_from(proxy, source, name, target):
     with Connection(proxy.port, source=source) as client:
         return client.request(target, host=name)
