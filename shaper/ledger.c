@@ -1,7 +1,7 @@
 /* The ledger. Called by housekeeping, once a second and for each status document.
  *
- * Always true: an entry's `seen` are the record's counts at the last tick; a meter holds the counts of the last ticks
- * in the ledger's ring, so that a rate is the difference of two of them over the time that really passed. */
+ * Always true: an entry's `seen` are the record's counts when it was last looked at; a meter holds the counts of the
+ * last ticks in the ledger's ring, so that a rate is the difference of two of them over the time that really passed. */
 #include "shaper/ledger.h"
 
 #include <stdlib.h>
@@ -44,6 +44,7 @@ struct ledger {
     struct entries kinds[LEDGER_KINDS];
     int64_t ring_ns[RING]; /* when the ticks were */
     uint64_t ticks;
+    int64_t looked_ns; /* the last tick, or a look between two ticks */
 };
 
 const char *ledger_kind_text(enum ledger_kind kind) {
@@ -120,7 +121,8 @@ static void clear_minutes(struct meter *meter, int64_t from_ns, int64_t to_ns) {
     }
 }
 
-static void update(struct ledger *ledger, struct entry *entry, const struct counts *now, int64_t mono_ns) {
+static void update(struct ledger *ledger, struct entry *entry, const struct counts *now, int64_t mono_ns,
+                   bool is_tick) {
     bool has_moved = memcmp(now, &entry->seen, sizeof *now) != 0;
     if (entry->meter == NULL && !has_moved) {
         return;
@@ -130,13 +132,15 @@ static void update(struct ledger *ledger, struct entry *entry, const struct coun
     }
     struct meter *meter = entry->meter;
     if (ledger->ticks > 0) {
-        clear_minutes(meter, ledger->ring_ns[slot_of(ledger->ticks - 1)], mono_ns);
+        clear_minutes(meter, ledger->looked_ns, mono_ns);
     }
     struct ledger_minute *minute = &meter->minutes[minute_slot(mono_ns)];
     minute->bytes_out += now->bytes_out - entry->seen.bytes_out;
     minute->requests += now->requests - entry->seen.requests;
-    meter->ring[slot_of(ledger->ticks)].bytes_out = now->bytes_out;
-    meter->ring[slot_of(ledger->ticks)].requests = now->requests;
+    if (is_tick) {
+        meter->ring[slot_of(ledger->ticks)].bytes_out = now->bytes_out;
+        meter->ring[slot_of(ledger->ticks)].requests = now->requests;
+    }
     meter->active_ns = has_moved ? mono_ns : meter->active_ns;
     entry->seen = *now;
     if (mono_ns - meter->active_ns > HOUR_NS) {
@@ -145,7 +149,7 @@ static void update(struct ledger *ledger, struct entry *entry, const struct coun
     }
 }
 
-static void tick_kind(struct ledger *ledger, enum ledger_kind kind, int64_t mono_ns) {
+static void look_at_kind(struct ledger *ledger, enum ledger_kind kind, int64_t mono_ns, bool is_tick) {
     struct entries *entries = &ledger->kinds[kind];
     size_t count = record_count(ledger->shaper, kind);
     if (count > entries->count) {
@@ -156,16 +160,25 @@ static void tick_kind(struct ledger *ledger, enum ledger_kind kind, int64_t mono
     for (size_t i = 0; i < count; i++) {
         struct counts now;
         tally_glance(tallies_of(ledger->shaper, kind, i), &now.requests, &now.bytes_out, &now.bytes_in);
-        update(ledger, &entries->of[i], &now, mono_ns);
+        update(ledger, &entries->of[i], &now, mono_ns, is_tick);
     }
 }
 
-void ledger_tick(struct ledger *ledger, int64_t mono_ns) {
+static void look(struct ledger *ledger, int64_t mono_ns, bool is_tick) {
     pthread_mutex_lock(&ledger->shaper->lock);
     for (enum ledger_kind kind = 0; kind < LEDGER_KINDS; kind++) {
-        tick_kind(ledger, kind, mono_ns);
+        look_at_kind(ledger, kind, mono_ns, is_tick);
     }
     pthread_mutex_unlock(&ledger->shaper->lock);
+    ledger->looked_ns = mono_ns;
+}
+
+void ledger_look(struct ledger *ledger, int64_t mono_ns) {
+    look(ledger, mono_ns, false);
+}
+
+void ledger_tick(struct ledger *ledger, int64_t mono_ns) {
+    look(ledger, mono_ns, true);
     ledger->ring_ns[slot_of(ledger->ticks)] = mono_ns;
     ledger->ticks++;
 }

@@ -21,6 +21,8 @@ void ledger_free(struct ledger **ledger); /* nulls the pointer; NULL is harmless
 
 /* Takes the present counts. About once a second; a late call is measured as what it is. */
 void ledger_tick(struct ledger *ledger, int64_t mono_ns);
+/* The same between two ticks, for what is new up to this moment; rates stay those of the last tick. However often. */
+void ledger_look(struct ledger *ledger, int64_t mono_ns);
 
 /* ---- what is new ---- */
 
@@ -32,7 +34,7 @@ struct ledger_change {
 };
 typedef void ledger_visit(void *context, const struct ledger_change *change);
 
-/* Tells for each record what it has counted, up to the last tick, since this was last called. */
+/* Tells for each record what it has counted, up to the last tick or look, since this was last called. */
 void ledger_take_changes(struct ledger *ledger, ledger_visit *visit, void *context);
 
 /* ---- rates and the last hour: by the record's id ---- */
