@@ -54,6 +54,13 @@ void process_keep_second(struct process *process) {
     flush(process);
 }
 
+void process_keep_now(struct process *process) {
+    if (process->ledger != NULL) {
+        ledger_look(process->ledger, clock_monotonic_ns());
+    }
+    process_keep_second(process);
+}
+
 static void on_flush_wanted(struct ev_loop *loop, ev_async *watcher, int events) {
     (void)loop;
     (void)events;

@@ -103,6 +103,8 @@ bool process_keep_start(struct process *process, struct state_text *problem);
 void process_keep_apply(struct process *process, const struct generation *generation);
 /* Once a second, behind the ledger's tick. */
 void process_keep_second(struct process *process);
+/* At any moment between: all that has been counted is written. */
+void process_keep_now(struct process *process);
 /* No worker counts any more: all is written. */
 void process_keep_end(struct process *process);
 /* The process that is to replace us asks for the state; or it failed. */
