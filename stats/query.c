@@ -39,16 +39,40 @@ static bool decode(struct span text, char value[QUERY_VALUE_MAX]) {
     return true;
 }
 
-bool query_find(struct span query, const char *name, char value[QUERY_VALUE_MAX]) {
-    while (query.len > 0) {
-        const char *end = memchr(query.ptr, '&', query.len);
-        struct span part = {query.ptr, end != NULL ? (size_t)(end - query.ptr) : query.len};
-        query = span_skip(query, end != NULL ? part.len + 1 : part.len);
-        const char *equals = part.len > 0 ? memchr(part.ptr, '=', part.len) : NULL;
-        struct span key = {part.ptr, equals != NULL ? (size_t)(equals - part.ptr) : part.len};
-        if (span_equal_nocase(key, span_of(name))) {
-            return decode(span_skip(part, equals != NULL ? key.len + 1 : key.len), value);
+struct part {
+    struct span name, value;
+};
+
+/* False: there is none left. */
+static bool take_part(struct span *query, struct part *part) {
+    while (query->len > 0) {
+        const char *end = memchr(query->ptr, '&', query->len);
+        struct span text = {query->ptr, end != NULL ? (size_t)(end - query->ptr) : query->len};
+        *query = span_skip(*query, end != NULL ? text.len + 1 : text.len);
+        if (text.len > 0) {
+            const char *equals = memchr(text.ptr, '=', text.len);
+            part->name = (struct span){text.ptr, equals != NULL ? (size_t)(equals - text.ptr) : text.len};
+            part->value = span_skip(text, equals != NULL ? part->name.len + 1 : part->name.len);
+            return true;
         }
     }
     return false;
+}
+
+bool query_find(struct span query, const char *name, char value[QUERY_VALUE_MAX]) {
+    struct part part;
+    while (take_part(&query, &part)) {
+        if (span_equal_nocase(part.name, span_of(name))) {
+            return decode(part.value, value);
+        }
+    }
+    return false;
+}
+
+enum query_part query_next(struct span *query, char name[QUERY_VALUE_MAX], char value[QUERY_VALUE_MAX]) {
+    struct part part;
+    if (!take_part(query, &part)) {
+        return QUERY_END;
+    }
+    return decode(part.name, name) && decode(part.value, value) ? QUERY_PARAMETER : QUERY_UNREADABLE;
 }

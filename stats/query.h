@@ -13,4 +13,12 @@ enum { QUERY_VALUE_MAX = 1024 }; /* bytes, with the terminating zero: longer tha
  * value is decoded into `value`; one that is too long, or holds a zero byte, counts as not there. */
 bool query_find(struct span query, const char *name, char value[QUERY_VALUE_MAX]);
 
+/* Takes the next parameter off the front of *query, for who minds what else there is. */
+enum query_part {
+    QUERY_END, /* there is none */
+    QUERY_PARAMETER,
+    QUERY_UNREADABLE /* too long, or with a zero byte; name and value are not to be looked at */
+};
+enum query_part query_next(struct span *query, char name[QUERY_VALUE_MAX], char value[QUERY_VALUE_MAX]);
+
 #endif

@@ -42,11 +42,32 @@ static void a_value_beyond_the_bound_is_not_there(void) {
     CU_ASSERT_EQUAL(strlen(value), QUERY_VALUE_MAX - 1);
 }
 
+static void all_parameters_are_gone_through(void) {
+    struct span query = span_of("&a=1&&b%3d=x+y&c&d=%00&e=2");
+    char name[QUERY_VALUE_MAX], value[QUERY_VALUE_MAX];
+    static const struct {
+        enum query_part part;
+        const char *name, *value;
+    } expected[] = {
+        {QUERY_PARAMETER, "a", "1"}, {QUERY_PARAMETER, "b=", "x y"}, {QUERY_PARAMETER, "c", ""},
+        {QUERY_UNREADABLE, "", ""},  {QUERY_PARAMETER, "e", "2"},    {QUERY_END, "", ""},
+    };
+    for (size_t i = 0; i < sizeof expected / sizeof expected[0]; i++) {
+        enum query_part part = query_next(&query, name, value);
+        CU_ASSERT_EQUAL(part, expected[i].part);
+        if (part == QUERY_PARAMETER) {
+            CU_ASSERT_STRING_EQUAL(name, expected[i].name);
+            CU_ASSERT_STRING_EQUAL(value, expected[i].value);
+        }
+    }
+}
+
 int main(void) {
     CU_initialize_registry();
     CU_pSuite suite = CU_add_suite("query", NULL, NULL);
     CU_ADD_TEST(suite, parameters_are_found_and_decoded);
     CU_ADD_TEST(suite, a_value_beyond_the_bound_is_not_there);
+    CU_ADD_TEST(suite, all_parameters_are_gone_through);
     CU_basic_run_tests();
     unsigned failures = CU_get_number_of_failures();
     CU_cleanup_registry();
