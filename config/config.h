@@ -356,10 +356,11 @@ struct config *config_load_text(const struct config_options *options, struct spa
 struct config *config_ref(struct config *config); /* any thread */
 void config_unref(struct config **config);        /* any thread; nulls the caller's pointer; the last one frees */
 
-/* Printers behind -S, --dump-config, -L, and proxy.conf.sample (weir --print-sample). */
+/* Printers behind -S, --dump-config, -L, proxy.conf.sample (weir --print-sample) and weir.conf(5) (--print-manual). */
 void config_print_hosts(const struct config *config, FILE *out);
 void config_dump(const struct config *config, FILE *out);
 void config_print_directives(FILE *out);
 void config_print_sample(FILE *out);
+void config_print_manual(FILE *out);
 
 #endif

@@ -21,6 +21,7 @@
 #include "proxy/program/options.h"
 #include "proxy/tls_generation.h"
 #include "stats/answer.h"
+#include "stats/control.h"
 #include "stats/summary.h"
 
 enum { EXIT_USAGE = 2 };
@@ -117,6 +118,14 @@ static void settle_memory(void) {
     (void)mallopt(M_TRIM_THRESHOLD, 8 << 20);
 }
 
+static void answer(struct process *process, const struct status_request *request, struct status_answer *given) {
+    if (request->handler == HANDLER_CONTROL) {
+        stats_control(process, request, given);
+    } else {
+        stats_answer(process, request, given);
+    }
+}
+
 static int serve(const struct options *options) {
     settle_memory();
     char libraries[256];
@@ -127,7 +136,7 @@ static int serve(const struct options *options) {
         .program = options->program,
         .arguments = options->arguments,
         .report = log_report,
-        .answer = stats_answer,
+        .answer = answer,
         .libraries = libraries,
     };
     return process_run(&process);
@@ -146,6 +155,9 @@ static int obey(const struct options *options) {
         break;
     case COMMAND_PRINT_SAMPLE:
         config_print_sample(stdout);
+        break;
+    case COMMAND_PRINT_MANUAL:
+        config_print_manual(stdout);
         break;
     case COMMAND_VERSION:
         print_version();

@@ -46,6 +46,7 @@ static const struct option {
      OPTION_COMMAND,
      COMMAND_DIRECTIVES},
     {{NULL, "--print-sample"}, NULL, "print a configuration to begin with", OPTION_COMMAND, COMMAND_PRINT_SAMPLE},
+    {{NULL, "--print-manual"}, NULL, "print the manual page weir.conf(5)", OPTION_COMMAND, COMMAND_PRINT_MANUAL},
     {{"-v", "--version"}, NULL, "print the version, and those of the libraries", OPTION_COMMAND, COMMAND_VERSION},
     {{"-h", "--help"}, NULL, "print this", OPTION_COMMAND, COMMAND_HELP},
 };
@@ -54,7 +55,7 @@ enum { OPTION_COUNT = sizeof table / sizeof table[0] };
 void options_print_help(FILE *out) {
     fputs("weir, a reverse proxy that shapes traffic\n\n"
           "Usage: weir -c FILE [-t | -S | --dump-config] [-D NAME]... [--strict] [-d]\n"
-          "       weir -L | --print-sample | -v | --help\n\n",
+          "       weir -L | --print-sample | --print-manual | -v | --help\n\n",
           out);
     for (size_t i = 0; i < OPTION_COUNT; i++) {
         char left[48];

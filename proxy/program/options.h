@@ -13,6 +13,7 @@ enum command {
     COMMAND_DUMP_CONFIG,  /* --dump-config */
     COMMAND_DIRECTIVES,   /* -L */
     COMMAND_PRINT_SAMPLE, /* --print-sample */
+    COMMAND_PRINT_MANUAL, /* --print-manual */
     COMMAND_VERSION,      /* -v */
     COMMAND_HELP,         /* --help */
 };
