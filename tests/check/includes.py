@@ -23,6 +23,8 @@ FOLDERS = {  # what a folder may include
     "proxy": {"proxy", "shaper", "config"},
     "stats": {"stats", "proxy", "shaper", "config"},
     "proxy/program": {"proxy", "proxy/program", "stats", "shaper", "config"},
+    "ctl": {"ctl", "config"},
+    "ctl/program": {"ctl", "config"},
 }
 OUTSIDE = {  # the libraries that only some folders may see
     "ev.h": {"proxy", "proxy/program"},
@@ -30,7 +32,9 @@ OUTSIDE = {  # the libraries that only some folders may see
     "nftables/libnftables.h": {"proxy", "proxy/program"},
     "pcre2.h": {"config", "proxy/program"},
     "sys/socket.h": {"config", "proxy", "proxy/program"},
-    "jansson.h": {"stats", "proxy/program"},
+    "jansson.h": {"stats", "proxy/program", "ctl"},
+    "curl/curl.h": {"ctl", "ctl/program"},
+    "curses.h": {"ctl"},
     "libxml/xmlwriter.h": {"stats", "proxy/program"},
     "sqlite3.h": {"shaper", "proxy/program"},
 }
