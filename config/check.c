@@ -12,19 +12,6 @@
 #include "config/endpoint.h"
 #include "config/parser.h"
 
-/* ---- features ------------------------------------------------------------------------------------------------- */
-
-static void check_features(struct parser *parser) {
-    for (size_t i = 0; i < parser->need_count && !parser->options->all_features; i++) {
-        const struct needed_feature *need = &parser->needs[i];
-        if (!feature_available(need->feature)) {
-            parser_error_use(parser, need->use, need->word, NULL,
-                             "this build does not %s yet; remove the line to start without it",
-                             feature_text(need->feature));
-        }
-    }
-}
-
 /* ---- listeners and hosts -------------------------------------------------------------------------------------- */
 
 static bool address_meets(const struct host_address *address, const struct listener *listener) {
@@ -292,5 +279,4 @@ void config_check(struct parser *parser) {
     if (parser->options->check_files) {
         check_files(parser);
     }
-    check_features(parser);
 }

@@ -344,7 +344,6 @@ struct config_options {
     size_t define_count;
     bool check_files;     /* look whether named files exist and can be read; off in fuzzing */
     bool forbid_includes; /* Include is an error: for texts that nobody trusts */
-    bool all_features;    /* take directives whose work this build does not do yet: for tests of the language */
 };
 
 /* Reads and checks a file. Errors and warnings are written to `messages`, all of them. NULL when there was an error.

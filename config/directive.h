@@ -51,17 +51,6 @@ enum context {
     CONTEXT_ACCESS = 1 << 6,   /* <RequireAll>, <RequireAny>, <RequireNone> */
 };
 
-/* What a directive needs of the build beyond plain proxying; features.c says which of them this build has. */
-enum feature {
-    FEATURE_READY,       /* nothing special */
-    FEATURE_SHAPING,     /* CBand*: quotas, speeds, rates */
-    FEATURE_BLOCKING,    /* DOS*: burst blocking */
-    FEATURE_STATUS,      /* status pages, metrics, control socket, history */
-    FEATURE_TLS,         /* SSL*, https listeners and origins */
-    FEATURE_SLOW_READER, /* ResponseMinRate */
-    FEATURE_COUNT
-};
-
 /* How the argument of a simple row is read and what it is stored as. */
 enum value_kind {
     VALUE_OWN = 0,  /* the row's apply function does everything */
@@ -88,7 +77,7 @@ struct directive {
     const char *name;
     unsigned contexts; /* bits of enum context */
     int minimum_arguments, maximum_arguments;
-    enum feature feature;
+    bool unsaid;   /* to say its default may be more than to say nothing: --dump-config leaves it out */
     bool section;  /* <Name …>: apply() opens it by changing parser_scope(), close() may be NULL */
     bool ignored;  /* known from Apache, without effect: one warning; a section swallows its content */
     bool repeated; /* each line adds something; else a later line of a scope replaces the earlier */
@@ -174,10 +163,6 @@ void directive_apply(struct parser *parser, const struct directive_use *use);
 /* "server, host, location": what a row's contexts are called; text needs 96 bytes. */
 void directive_contexts_text(unsigned contexts, char *text, size_t size);
 
-bool feature_available(enum feature feature);
-/* "shape traffic": completes "this build does not … yet". */
-const char *feature_text(enum feature feature);
-
 /* ---- what an apply function works with ------------------------------------------------------------------------ */
 
 /* Where lines go at the moment. A section's apply function changes the copy that holds inside the section; it has to do
@@ -203,8 +188,6 @@ struct virtual_host *parser_host_at(struct parser *parser, size_t index);
 
 /* The use that is applied at the moment: it and its words live until the load ends. */
 const struct directive_use *parser_use(struct parser *parser);
-/* This value of a directive needs a feature of the build, which its row does not: refused at the end without it. */
-void parser_need(struct parser *parser, const struct word *word, enum feature feature);
 
 /* New zeroed objects in the order of the file; they become config->users and config->classes by copying, before the
  * finish functions run. */

@@ -9,21 +9,20 @@ enum { HOST_OR_MAIN = CONTEXT_SERVER | CONTEXT_HOST, HOST_OR_USER = HOST_OR_MAIN
 #define LINE(name_, contexts_, least_, most_, apply_, syntax_, default_, help_)                                        \
     {                                                                                                                  \
         .name = (name_), .contexts = (contexts_), .minimum_arguments = (least_), .maximum_arguments = (most_),         \
-        .feature = FEATURE_SHAPING, .apply = (apply_), .syntax = (syntax_), .default_text = (default_),                \
-        .help = (help_)                                                                                                \
+        .unsaid = true, .apply = (apply_), .syntax = (syntax_), .default_text = (default_), .help = (help_)            \
     }
 
 #define SECTION(name_, open_, help_)                                                                                   \
     {                                                                                                                  \
-        .name = (name_), .contexts = CONTEXT_SERVER, .minimum_arguments = 1, .maximum_arguments = 1,                   \
-        .feature = FEATURE_SHAPING, .section = true, .apply = (open_), .syntax = "name", .help = (help_)               \
+        .name = (name_), .contexts = CONTEXT_SERVER, .minimum_arguments = 1, .maximum_arguments = 1, .unsaid = true,   \
+        .section = true, .apply = (open_), .syntax = "name", .help = (help_)                                           \
     }
 
 #define REPEATED(name_, contexts_, least_, most_, apply_, syntax_, default_, help_)                                    \
     {                                                                                                                  \
         .name = (name_), .contexts = (contexts_), .minimum_arguments = (least_), .maximum_arguments = (most_),         \
-        .feature = FEATURE_SHAPING, .repeated = true, .apply = (apply_), .syntax = (syntax_),                          \
-        .default_text = (default_), .help = (help_)                                                                    \
+        .unsaid = true, .repeated = true, .apply = (apply_), .syntax = (syntax_), .default_text = (default_),          \
+        .help = (help_)                                                                                                \
     }
 
 const struct directive directives_cband[] = {

@@ -7,15 +7,14 @@
 #define LINE(name_, apply_, syntax_, default_, help_)                                                                  \
     {                                                                                                                  \
         .name = (name_), .contexts = CONTEXT_SERVER | CONTEXT_HOST, .minimum_arguments = 1, .maximum_arguments = 1,    \
-        .feature = FEATURE_BLOCKING, .apply = (apply_), .syntax = (syntax_), .default_text = (default_),               \
-        .help = (help_)                                                                                                \
+        .unsaid = true, .apply = (apply_), .syntax = (syntax_), .default_text = (default_), .help = (help_)            \
     }
 
 #define LIST(name_, apply_, syntax_, help_)                                                                            \
     {                                                                                                                  \
         .name = (name_), .contexts = CONTEXT_SERVER | CONTEXT_HOST, .minimum_arguments = 1,                            \
-        .maximum_arguments = MANY_ARGUMENTS, .feature = FEATURE_BLOCKING, .repeated = true, .apply = (apply_),         \
-        .syntax = (syntax_), .help = (help_)                                                                           \
+        .maximum_arguments = MANY_ARGUMENTS, .unsaid = true, .repeated = true, .apply = (apply_), .syntax = (syntax_), \
+        .help = (help_)                                                                                                \
     }
 
 const struct directive directives_dos[] = {
@@ -65,7 +64,7 @@ const struct directive directives_dos[] = {
         .contexts = CONTEXT_SERVER | CONTEXT_HOST,
         .minimum_arguments = 1,
         .maximum_arguments = 4,
-        .feature = FEATURE_BLOCKING,
+        .unsaid = true,
         .apply = dos_apply_firewall,
         .syntax = "nftables family table set|none",
         .default_text = "none",

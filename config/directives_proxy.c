@@ -252,9 +252,7 @@ static void apply_reverse(struct parser *parser, const struct directive_use *use
     }
     const struct word *word = &use->arguments[count - 1];
     struct proxy_url url;
-    size_t needs = parser->need_count; /* naming a URL is not talking to it */
     bool good = proxy_url_parse(parser, word, false, &url);
-    parser->need_count = needs;
     if (!good) {
         return;
     }

@@ -61,7 +61,6 @@ static bool listen_address(struct parser *parser, const struct word *word, struc
 static void listen_option(struct parser *parser, const struct word *word, struct listener *listener) {
     if (strcasecmp(word->text, "https") == 0) {
         listener->https = true;
-        parser_need(parser, word, FEATURE_TLS);
     } else if (strcasecmp(word->text, "proxy-protocol") == 0) {
         listener->proxy_protocol = true;
     } else if (strcasecmp(word->text, "http") != 0) {
@@ -89,7 +88,6 @@ static void apply_listen(struct parser *parser, const struct directive_use *use)
     }
     if (listener.port == 443 && !listener.https && !protocol_said) { /* Apache's default for this port */
         listener.https = true;
-        parser_need(parser, address, FEATURE_TLS);
     }
     if (config->listener_count == LISTENERS_MAX) {
         parser_error_at(parser, address, NULL, "more than %d lines", LISTENERS_MAX);

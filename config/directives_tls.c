@@ -7,14 +7,14 @@
 #define LINE(name_, most_, apply_, syntax_, default_, help_)                                                           \
     {                                                                                                                  \
         .name = (name_), .contexts = CONTEXT_SERVER | CONTEXT_HOST, .minimum_arguments = 1,                            \
-        .maximum_arguments = (most_), .feature = FEATURE_TLS, .apply = (apply_), .syntax = (syntax_),                  \
+        .maximum_arguments = (most_), .unsaid = true, .apply = (apply_), .syntax = (syntax_),                          \
         .default_text = (default_), .help = (help_)                                                                    \
     }
 
 #define REPEATED(name_, apply_, help_)                                                                                 \
     {                                                                                                                  \
         .name = (name_), .contexts = CONTEXT_SERVER | CONTEXT_HOST, .minimum_arguments = 1, .maximum_arguments = 1,    \
-        .feature = FEATURE_TLS, .repeated = true, .apply = (apply_), .syntax = "file", .help = (help_)                 \
+        .unsaid = true, .repeated = true, .apply = (apply_), .syntax = "file", .help = (help_)                         \
     }
 
 const struct directive directives_tls[] = {

@@ -59,7 +59,7 @@ static bool is_said(const struct statement *section, const struct directive *dir
 static void print_defaults(FILE *out, const struct statement *root) {
     const struct directive *row;
     for (size_t i = 0; (row = directive_at(i)) != NULL; i++) {
-        bool shown = row->default_text != NULL && row->default_text[0] != '(' && row->feature == FEATURE_READY &&
+        bool shown = row->default_text != NULL && row->default_text[0] != '(' && !row->unsaid &&
                      (row->contexts & CONTEXT_SERVER) != 0 && !row->section && !row->ignored && !row->reading;
         if (shown && !is_said(root, row)) {
             fprintf(out, "%s %s\n", row->name, row->default_text);

@@ -78,9 +78,6 @@ static void put_row(FILE *out, const struct directive *row) {
         put_text(out, row->default_text, true);
         putc('\n', out);
     }
-    if (!feature_available(row->feature)) {
-        fprintf(out, ".br\nRefused so far: this build does not %s yet.\n", feature_text(row->feature));
-    }
 }
 
 static const char beginning[] =

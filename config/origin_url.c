@@ -157,9 +157,6 @@ bool proxy_url_parse(struct parser *parser, const struct word *word, bool substi
     if (problem != NULL) {
         return bad_url(parser, word, problem);
     }
-    if (origin->scheme == ORIGIN_HTTPS) {
-        parser_need(parser, word, FEATURE_TLS);
-    }
     url->path = arena_copy(parser_arena(parser), rest);
     const char *name = origin->scheme == ORIGIN_HTTPS ? "https://" : "http://";
     origin->name = origin->unix_path != NULL

@@ -185,9 +185,6 @@ static struct directive_use *new_use(struct parser *parser, const struct directi
 static void apply_use(struct parser *parser, const struct directive_use *use) {
     const struct directive_use *outer = parser->use;
     parser->use = use;
-    if (use->directive->feature != FEATURE_READY) {
-        parser_need(parser, NULL, use->directive->feature);
-    }
     if (use->directive->base == BASE_SERVER) {
         const struct directive_use **uses = list_grow(&parser->scratch, parser->server_uses, parser->server_use_count,
                                                       sizeof(const struct directive_use *));

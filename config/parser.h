@@ -59,12 +59,6 @@ struct open_file {               /* of the chain of includes */
     unsigned long device, inode; /* 0: not a file */
 };
 
-struct needed_feature {
-    const struct directive_use *use;
-    const struct word *word; /* NULL: the directive as a whole */
-    enum feature feature;
-};
-
 struct named_balancer { /* known from <Proxy>, or only from a URL so far */
     struct balancer *balancer;
     bool defined;
@@ -120,8 +114,6 @@ struct parser {
     size_t format_count;
     const struct pending_log *logs;
     size_t log_count;
-    const struct needed_feature *needs;
-    size_t need_count;
     struct named_balancer *balancers;
     size_t balancer_count;
     struct text_index balancer_index; /* by name: where in `balancers`, plus 1 */
@@ -174,7 +166,7 @@ const struct directive_use *parser_use_of_text(struct parser *parser, const stru
 
 /* The finished arrays of parser->config, in one step after the last line. */
 void config_build(struct parser *parser);
-/* Rules between objects, and directives whose feature this build lacks. */
+/* Rules between objects. */
 void config_check(struct parser *parser);
 
 /* A host for <VirtualHost>, or the main server when use is NULL. */

@@ -29,12 +29,6 @@ const struct directive_use *parser_use(struct parser *parser) {
     return parser->use;
 }
 
-void parser_need(struct parser *parser, const struct word *word, enum feature feature) {
-    struct needed_feature *needs = list_grow(&parser->scratch, parser->needs, parser->need_count, sizeof *needs);
-    needs[parser->need_count++] = (struct needed_feature){.use = parser->use, .word = word, .feature = feature};
-    parser->needs = needs;
-}
-
 struct virtual_host *parser_host_at(struct parser *parser, size_t index) {
     return index < parser->host_count ? parser->hosts[index].host : NULL;
 }

@@ -31,9 +31,6 @@ void config_print_directives(FILE *out) {
         if (row->default_text != NULL) {
             fprintf(out, "    Default: %s\n", row->default_text);
         }
-        if (!feature_available(row->feature)) {
-            fprintf(out, "    This build does not %s yet\n", feature_text(row->feature));
-        }
     }
 }
 
@@ -61,9 +58,6 @@ static void print_sample_row(FILE *out, const struct directive *row) {
     fprintf(out, "\n# %s.\n# In: ", row->help);
     print_contexts(out, row->contexts);
     fputs("\n", out);
-    if (!feature_available(row->feature)) {
-        fprintf(out, "# Refused so far: this build does not %s yet.\n", feature_text(row->feature));
-    }
     if (row->default_text != NULL && row->default_text[0] == '(') {
         fprintf(out, "# Default: %s\n", row->default_text);
     }

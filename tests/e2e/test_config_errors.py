@@ -170,21 +170,6 @@ def test_strict_makes_them_errors(weir_command):
     assert re.search(r"proxy\.conf:3:\d+: error: DocumentRoot", result.stderr), result.stderr
 
 
-@pytest.mark.parametrize(
-    "line", ["CBandSpeed 100kbps 10 30", "CBandLimit 100M", "DOSPageCount 5", "DOSBlockingPeriod 10"]
-)
-def test_what_has_no_work_yet_is_refused_never_ignored(weir_command, line):
-    """Rows whose feature is not in this build: checked, then refused with a message that says so."""
-    name = line.split()[0]
-    entry = re.search(rf"(?ms)^{name} .*?(?=^\S|\Z)", weir_command("-L").stdout).group()
-    if "This build does not" not in entry:
-        pytest.skip(f"this build does what {name} asks for")
-    config = f"Listen 127.0.0.1:8080\n<VirtualHost *:8080>\nServerName a\nProxyPass / http://127.0.0.1:1/\n{line}\n</VirtualHost>\n"
-    result = weir_command("-t", config=config)
-    assert result.returncode == 1
-    assert re.search(rf"proxy\.conf:5:1: error: {name}: this build does not", result.stderr), result.stderr
-
-
 # --- the other switches ---
 
 

@@ -9,7 +9,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct config *load(struct span text) {
-    static const struct config_options options = {.path = "proxy.conf", .forbid_includes = true, .all_features = true};
+    static const struct config_options options = {.path = "proxy.conf", .forbid_includes = true};
     char *messages = NULL;
     size_t length = 0;
     FILE *out = open_memstream(&messages, &length);

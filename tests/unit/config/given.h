@@ -25,7 +25,7 @@ static inline struct given give_with(const struct config_options *options, const
 
 /* As a build that can do everything; no files are looked at. */
 static inline struct given give(const char *text) {
-    static const struct config_options options = {.path = "/etc/weir/proxy.conf", .all_features = true};
+    static const struct config_options options = {.path = "/etc/weir/proxy.conf"};
     return give_with(&options, text);
 }
 

@@ -354,28 +354,6 @@ static void test_ignored_and_refused(void) {
     check_line("ProxyRemote * http://a/", "error: ProxyRemote: weir does not have this");
 }
 
-static void test_features_that_are_not_there(void) {
-    static const struct config_options options = {.path = "a.conf"};
-    struct given given =
-        give_with(&options, "Listen 80\n<VirtualHost *:80>\nProxyPass / https://a/\nSSLProxyEngine On\n"
-                            "<Location /s>\nSetHandler none\n</Location>\n</VirtualHost>\n");
-    if (!feature_available(FEATURE_TLS)) {
-        CU_ASSERT_PTR_NULL(given.config);
-        check_says(&given, "a.conf:3:13: error: ProxyPass: this build does not speak TLS yet; remove the line to start "
-                           "without it\n    ProxyPass / https://a/\n                ^~~~~~~~~~\n");
-        check_says(&given, "a.conf:4:1: error: SSLProxyEngine: this build does not speak TLS yet");
-    }
-    CU_ASSERT_PTR_NULL(strstr(given.messages, "SetHandler"));
-    give_back(&given);
-    given = give_with(&options, "Listen 80\nCBandSpeed 10kbps 0 0\n");
-    if (!feature_available(FEATURE_SHAPING)) {
-        check_says(&given,
-                   "a.conf:2:1: error: CBandSpeed: this build does not shape traffic yet; remove the line to start "
-                   "without it\n");
-    }
-    give_back(&given);
-}
-
 static void test_tls_against_listeners(void) {
     check_whole("Listen 80\n<VirtualHost *:80>\nSSLEngine On\nSSLCertificateFile a\n</VirtualHost>\n",
                 "error: SSLEngine: the host is on *:80, where TLS is not spoken");
@@ -416,7 +394,6 @@ int main(void) {
     CU_add_test(suite, "proxy star is a location", test_proxy_star_is_a_location);
     CU_add_test(suite, "logs", test_logs);
     CU_add_test(suite, "ignored and refused", test_ignored_and_refused);
-    CU_add_test(suite, "features that are not there", test_features_that_are_not_there);
     CU_add_test(suite, "tls against listeners", test_tls_against_listeners);
     CU_add_test(suite, "files are looked for", test_files_are_looked_for);
     CU_basic_run_tests();

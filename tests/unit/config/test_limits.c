@@ -9,8 +9,8 @@
 
 #define KI UINT64_C(1024)
 
-static struct config *load(const char *text, bool strict, bool all_features, char **messages) {
-    struct config_options options = {.path = "proxy.conf", .strict = strict, .all_features = all_features};
+static struct config *load(const char *text, bool strict, char **messages) {
+    struct config_options options = {.path = "proxy.conf", .strict = strict};
     size_t length = 0;
     FILE *out = open_memstream(messages, &length);
     CU_ASSERT_PTR_NOT_NULL_FATAL(out);
@@ -22,7 +22,7 @@ static struct config *load(const char *text, bool strict, bool all_features, cha
 /* Loads what must be without any message. */
 static struct config *load_clean(const char *text) {
     char *messages = NULL;
-    struct config *config = load(text, true, true, &messages);
+    struct config *config = load(text, true, &messages);
     if (messages[0] != '\0') {
         printf("\n%s", messages);
     }
@@ -198,32 +198,12 @@ static void test_errors_have_a_place(void) {
     };
     for (size_t i = 0; i < sizeof vectors / sizeof *vectors; i++) {
         char *messages = NULL;
-        struct config *config = load(vectors[i].text, vectors[i].strict, true, &messages);
+        struct config *config = load(vectors[i].text, vectors[i].strict, &messages);
         bool right = config == NULL && strstr(messages, vectors[i].part) != NULL;
         if (!right) {
             printf("\nexpected: %s\ngot: %s\n", vectors[i].part, messages);
         }
         CU_ASSERT_TRUE(right);
-        config_unref(&config);
-        free(messages);
-    }
-}
-
-/* A build that cannot act on a line refuses it; one that can takes it. */
-static void test_features(void) {
-    static const struct {
-        const char *text;
-        enum feature feature;
-    } vectors[] = {
-        {"Listen 80\nCBandLimit 5G\n", FEATURE_SHAPING},
-        {"Listen 80\nDOSPageCount 5\n", FEATURE_BLOCKING},
-        {"Listen 80\nSSLSessionTickets Off\n", FEATURE_TLS},
-    };
-    for (size_t i = 0; i < sizeof vectors / sizeof *vectors; i++) {
-        char *messages = NULL;
-        struct config *config = load(vectors[i].text, false, false, &messages);
-        CU_ASSERT_EQUAL(config != NULL, feature_available(vectors[i].feature));
-        CU_ASSERT_EQUAL(strstr(messages, "this build does not") == NULL, feature_available(vectors[i].feature));
         config_unref(&config);
         free(messages);
     }
@@ -240,7 +220,6 @@ static void test_rows(void) {
             CU_ASSERT_TRUE(strlen(row->help) > 10 && row->help[strlen(row->help) - 1] != '.');
             CU_ASSERT_TRUE(row->syntax != NULL && row->syntax[0] != '\0');
             CU_ASSERT_PTR_NOT_NULL(row->apply);
-            CU_ASSERT_NOT_EQUAL(row->feature, FEATURE_READY);
             CU_ASSERT_PTR_EQUAL(directive_find(span_of(row->name), row->section), row);
         }
     }
@@ -299,7 +278,7 @@ static void test_random_lines(void) {
         }
         fclose(out);
         char *messages = NULL;
-        struct config *config = load(text, false, true, &messages);
+        struct config *config = load(text, false, &messages);
         CU_ASSERT_TRUE_FATAL(config != NULL || strstr(messages, "error: ") != NULL);
         if (config != NULL) {
             for (size_t j = 0; j < config->host_count; j++) {
@@ -323,7 +302,6 @@ int main(void) {
     CU_add_test(suite, "two classes", test_two_classes);
     CU_add_test(suite, "mod_evasive's sample", test_evasive);
     CU_add_test(suite, "errors have a place", test_errors_have_a_place);
-    CU_add_test(suite, "features", test_features);
     CU_add_test(suite, "rows", test_rows);
     CU_add_test(suite, "random lines", test_random_lines);
     CU_basic_run_tests();

@@ -11,7 +11,7 @@
 
 /* The main server is host 0; <VirtualHost>s follow. */
 static inline struct config *load(const char *text) {
-    static const struct config_options options = {.path = "/etc/weir/proxy.conf", .all_features = true};
+    static const struct config_options options = {.path = "/etc/weir/proxy.conf"};
     char *messages = NULL;
     size_t length = 0;
     FILE *stream = open_memstream(&messages, &length);
