@@ -176,4 +176,4 @@ def test_the_end_by_a_signal_leaves_the_terminal_alone(top):
     terminal = top()
     terminal.wait_for("^NAME ")
     terminal.press("C-c")
-    terminal.wait_for("ended with")
+    assert "NAME" not in terminal.wait_for("ended with")

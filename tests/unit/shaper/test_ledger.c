@@ -149,12 +149,45 @@ static void a_quiet_hour_forgets_the_meter_but_no_count(void) {
     shaper_free(&shaper);
 }
 
+/* Looks between the ticks, however many: what they find is told, and rates, minutes and sums are as if they were not.
+ */
+static void looks_between_ticks_change_no_rate(void) {
+    struct shaper *shaper = given_shaper_with(1);
+    struct traffic_record *host = traffic_record_of(shaper, &shaper->hosts, "host a", "a");
+    struct ledger *ledger = ledger_new(shaper);
+    struct ledger_minute minutes[LEDGER_MINUTES];
+    uint64_t told = 0, hour = 0;
+    ledger_tick(ledger, 0);
+    for (int second = 1; second <= 90; second++) {
+        for (int part = 1; part <= 20; part++) {
+            struct told now = {0};
+            count(host->tallies, 0, 50, 0);
+            ledger_look(ledger, (second - 1) * SECOND_NS + part * SECOND_NS / 21);
+            ledger_take_changes(ledger, note, &now);
+            told += now.last.bytes_out;
+        }
+        ledger_tick(ledger, second * SECOND_NS);
+        CU_ASSERT_EQUAL(told, (uint64_t)second * 1000);
+    }
+    struct ledger_rates rates = ledger_rates_of(ledger, LEDGER_HOST, host->id);
+    CU_ASSERT(is_about(rates.bytes_per_s_1, 1000));
+    CU_ASSERT(is_about(rates.bytes_per_s_60, 1000));
+    ledger_last_hour(ledger, LEDGER_HOST, host->id, minutes);
+    for (size_t i = 0; i < LEDGER_MINUTES; i++) {
+        hour += minutes[i].bytes_out;
+    }
+    CU_ASSERT_EQUAL(hour, 90000);
+    ledger_free(&ledger);
+    shaper_free(&shaper);
+}
+
 int main(void) {
     static const CU_TestInfo tests[] = {TEST(rates_are_means_over_all_workers),
                                         TEST(a_late_tick_is_measured_as_it_is),
                                         TEST(a_change_is_told_once),
                                         TEST(the_last_hour_agrees_with_addition),
                                         TEST(a_quiet_hour_forgets_the_meter_but_no_count),
+                                        TEST(looks_between_ticks_change_no_rate),
                                         CU_TEST_INFO_NULL};
     return run_suite("ledger", tests);
 }
