@@ -11,7 +11,7 @@ import socket
 import subprocess
 
 from support import weir as weir_module
-from support.wait import SLOWNESS
+from support.wait import SLOWNESS, wait_for
 
 CONTROL = "ControlSocket control.sock"
 WEIRCTL = os.path.join(os.path.dirname(weir_module.BINARY), "weirctl")
@@ -63,6 +63,11 @@ def run_weirctl(*arguments, env=None):
 class Control:
     def __init__(self, proxy, name="control.sock"):
         self.path = os.path.join(proxy.directory, name)
+        wait_for(self.listens, 20, f"weir to listen at {name}")  # it is opened after the ports
+
+    def listens(self):
+        with socket.socket(socket.AF_UNIX) as probe:
+            return probe.connect_ex(self.path) == 0
 
     def ask(self, method, target, body=None, headers=None):
         connection = UnixConnection(self.path)
