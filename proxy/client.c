@@ -95,14 +95,13 @@ static void free_client(struct client *client) {
     worker_client_closed(worker);
 }
 
-const struct virtual_host *client_default_host(struct client *client) {
+const struct address_set *client_local_hosts(struct client *client) {
     const struct generation *generation = client->stream.worker->generation;
-    if (client->default_host == NULL || client->generation_number != generation->number) {
-        client->default_host =
-            route_find_host(generation->host_index, &client->from.local, client->from.local_port, SPAN_NONE, NULL);
+    if (client->generation_number != generation->number) {
+        client->local_hosts = host_index_set(generation->host_index, &client->from.local, client->from.local_port);
         client->generation_number = generation->number;
     }
-    return client->default_host;
+    return client->local_hosts;
 }
 
 /* TLS begins behind the PROXY header. */
@@ -122,8 +121,9 @@ void client_accept(struct worker *worker, int fd, const struct client_origin *th
     read_address(peer, &from.peer, &from.peer_port);
     from.client = from.peer;
     from.client_port = from.peer_port;
-    const struct virtual_host *host =
-        route_find_host(worker->generation->host_index, &from.local, from.local_port, SPAN_NONE, NULL);
+    const struct address_set *local_hosts =
+        host_index_set(worker->generation->host_index, &from.local, from.local_port);
+    const struct virtual_host *host = host_index_default(local_hosts);
     if (!through->proxy_protocol && host->burst.enabled && !burst_gate_admits(worker, host, fd, &from)) {
         close(fd);
         worker_client_closed(worker);
@@ -133,7 +133,7 @@ void client_accept(struct worker *worker, int fd, const struct client_origin *th
     stream_open(&client->stream, worker, fd, on_event);
     client->deadline.expired = on_deadline;
     client->from = from;
-    client->default_host = host;
+    client->local_hosts = local_hosts;
     client->generation_number = worker->generation->number;
     client->since_ns = worker->now_ns;
     client->idle_timeout_ns = host->effective.keepalive_timeout_ns;
@@ -287,7 +287,7 @@ static bool work_proxy_header(struct client *client) {
         client->from.client = header.source;
         client->from.client_port = header.source_port;
     }
-    const struct virtual_host *host = client_default_host(client);
+    const struct virtual_host *host = host_index_default(client_local_hosts(client));
     if (host->burst.enabled && !burst_gate_admits(client->stream.worker, host, client->stream.fd, &client->from)) {
         client->phase = CLIENT_CLOSED;
         return false;

@@ -27,10 +27,10 @@ struct client {
     struct client *next, *previous; /* in worker->clients */
     struct http1_session *session;  /* NULL but in HEAD and EXCHANGE */
     struct exchange_client from;
-    const struct virtual_host *default_host; /* of the local address; valid in generation `generation_number` alone */
-    uint64_t generation_number;
-    int64_t since_ns;        /* when the phase began; for HEAD: the first byte */
-    int64_t idle_timeout_ns; /* KeepAliveTimeout of the host served last, or of the default host */
+    const struct address_set *local_hosts; /* of the local address; valid in generation `generation_number` alone */
+    uint64_t generation_number;            /* 0: of none */
+    int64_t since_ns;                      /* when the phase began; for HEAD: the first byte */
+    int64_t idle_timeout_ns;               /* KeepAliveTimeout of the host served last, or of the default host */
     int64_t written_ns;      /* when the client last took something; meaningful while writing is blocked */
     uint64_t written_seen;   /* stream.bytes_out at that time */
     uint64_t taken_seen;     /* stream_taken() when it was last asked for; only while writing is blocked */

@@ -12,8 +12,8 @@
 static struct tls_context *choose(void *chooser, struct span name) {
     struct client *client = chooser;
     struct worker *worker = client->stream.worker;
-    const struct virtual_host *host = route_find_host(worker->generation->host_index, &client->from.local,
-                                                      client->from.local_port, name, worker->scratch);
+    const struct virtual_host *host =
+        host_index_find_in(worker->generation->host_index, client_local_hosts(client), name, worker->scratch);
     return worker->generation->tls != NULL ? tls_generation_server(worker->generation->tls, worker->index, host) : NULL;
 }
 
@@ -29,7 +29,7 @@ bool client_tls_begin(struct client *client) {
 }
 
 int64_t client_tls_deadline_ns(struct client *client) {
-    const struct settings *settings = &client_default_host(client)->effective;
+    const struct settings *settings = &host_index_default(client_local_hosts(client))->effective;
     int64_t allowed_ns = settings->read_handshake.initial_ns;
     if (allowed_ns == 0) { /* Apache's default: then it is part of the wait for a request's head */
         allowed_ns = settings->read_header.initial_ns > 0 ? settings->read_header.initial_ns : settings->timeout_ns;

@@ -5,8 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct address_set;
 struct client;
-struct virtual_host;
 
 /* Does all that can be done now, then sets what is waited for. The client may be freed by it. */
 void client_work(struct client *client);
@@ -14,8 +14,8 @@ void client_work(struct client *client);
 /* How long the client has taken nothing of what waits at its socket; 0 while nothing waits there. A system call. */
 int64_t client_stalled_ns(struct client *client);
 
-/* The host of the worker's generation that serves the client's local address when no name was given. */
-const struct virtual_host *client_default_host(struct client *client);
+/* The hosts of the worker's generation that serve the client's local address. */
+const struct address_set *client_local_hosts(struct client *client);
 
 /* client_tls.c: phase HANDSHAKE. begin: false when the connection is to be closed. work: as the other phases'. */
 bool client_tls_begin(struct client *client);

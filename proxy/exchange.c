@@ -55,12 +55,13 @@ void exchange_kick(struct exchange *exchange) {
 
 void exchange_begin(struct exchange *exchange, struct worker *worker, const struct downstream_operations *operations,
                     void *downstream, void *first_block, size_t first_block_bytes, const struct exchange_client *from,
-                    const struct virtual_host *default_host) {
+                    const struct address_set *local_hosts) {
     *exchange = (struct exchange){
         .worker = worker,
         .operations = operations,
         .downstream = downstream,
         .generation = generation_ref(worker->generation),
+        .local_hosts = local_hosts,
         .from = *from,
         .started_ns = worker->now_ns,
         .started_wall_us = worker->now_wall_us,
@@ -69,7 +70,7 @@ void exchange_begin(struct exchange *exchange, struct worker *worker, const stru
     arena_init(&exchange->arena, first_block, first_block_bytes);
     ev_timer_init(&exchange->kick, on_kick, 0., 0.);
     exchange->kick.data = exchange;
-    exchange->route.host = default_host;
+    exchange->route.host = host_index_default(local_hosts);
     exchange->route.settings = exchange->route.host->effective;
 }
 

@@ -100,7 +100,8 @@ struct exchange {
     struct worker *worker;
     const struct downstream_operations *operations;
     void *downstream;
-    struct generation *generation; /* one reference */
+    struct generation *generation;         /* one reference */
+    const struct address_set *local_hosts; /* of that generation: those of the address that the client came to */
     struct arena arena;
     struct exchange_client from; /* `client` and `trusted` change when RemoteIPHeader is believed */
 
@@ -161,10 +162,10 @@ struct exchange {
 };
 
 /* Begins with the first byte of a request. first_block: memory for the arena. The generation is the worker's;
- * default_host is that generation's, for as long as nobody knows which one is asked for. */
+ * local_hosts is that generation's; their default serves for as long as nobody knows which one is asked for. */
 void exchange_begin(struct exchange *exchange, struct worker *worker, const struct downstream_operations *operations,
                     void *downstream, void *first_block, size_t first_block_bytes, const struct exchange_client *from,
-                    const struct virtual_host *default_host);
+                    const struct address_set *local_hosts);
 
 /* The request's head was understood (exchange->request is filled in): serve it at the next run. */
 void exchange_start(struct exchange *exchange);

@@ -126,6 +126,7 @@ static enum step_result fetch_document(struct exchange *exchange, int status, co
         .head = &inner,
         .local_address = exchange->from.local,
         .local_port = exchange->from.local_port,
+        .local_hosts = exchange->local_hosts,
         .client = &exchange->from.client,
         .scratch = exchange->worker->scratch,
         .arena = &exchange->arena,

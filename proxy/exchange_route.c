@@ -83,6 +83,7 @@ enum step_result exchange_step_route(struct exchange *exchange) {
         .head = &exchange->request,
         .local_address = exchange->from.local,
         .local_port = exchange->from.local_port,
+        .local_hosts = exchange->local_hosts,
         .scratch = exchange->worker->scratch,
         .arena = &exchange->arena,
     };

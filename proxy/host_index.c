@@ -19,6 +19,8 @@ struct loose_name { /* what cannot be hashed: a wildcard or a pattern */
 struct address_set { /* the <VirtualHost>s of one address and port */
     struct ip_address address;
     uint16_t port;
+    uint32_t number;                  /* position in index->sets */
+    bool has_suffixes;                /* names of the form "*.example.net" */
     const struct virtual_host *first; /* the default */
     struct loose_name *loose;         /* in file order */
     size_t loose_count, loose_capacity;
@@ -33,6 +35,7 @@ struct name_entry {
 
 struct host_index {
     const struct config *config;
+    struct address_set main; /* of addresses that no <VirtualHost> has: no names, the main server alone */
     struct address_set *sets;
     size_t set_count, set_capacity;
     uint32_t *set_slots; /* position in sets plus one; 0: free */
@@ -58,17 +61,22 @@ static size_t slot_of(uint32_t hash, size_t slots) {
     return (hash ^ (hash >> 15)) & (slots - 1);
 }
 
-static char lower(char letter) {
-    return letter >= 'A' && letter <= 'Z' ? (char)(letter | 0x20) : letter;
-}
-
+/* Eight bytes at once. Setting one bit makes letters of both cases alike, and some other bytes too: those only collide.
+ */
 static uint32_t hash_name(uint32_t set, struct span name) {
-    uint32_t hash = hash_start(set);
-    for (size_t i = 0; i < name.len; i++) {
-        char letter = lower(name.ptr[i]);
-        hash = hash_bytes(hash, &letter, 1);
+    static const uint64_t case_bits = UINT64_C(0x2020202020202020), factor = UINT64_C(0x9e3779b97f4a7c15);
+    uint64_t hash = (set + UINT64_C(1)) * factor + name.len, bytes = 0;
+    size_t at = 0;
+    for (; name.len - at >= sizeof bytes; at += sizeof bytes) {
+        memcpy(&bytes, name.ptr + at, sizeof bytes);
+        hash = (hash ^ (bytes | case_bits)) * factor;
+        hash ^= hash >> 32;
     }
-    return hash;
+    for (bytes = 0; at < name.len; at++) {
+        bytes = bytes << 8 | (unsigned char)name.ptr[at];
+    }
+    hash = (hash ^ (bytes | case_bits)) * factor;
+    return (uint32_t)(hash >> 32);
 }
 
 /* --- address sets --- */
@@ -113,8 +121,8 @@ static uint32_t enter_set(struct host_index *index, const struct host_address *a
         index->set_capacity = index->set_capacity > 0 ? index->set_capacity * 2 : (size_t)FIRST_SLOTS;
         index->sets = must_realloc(index->sets, index->set_capacity * sizeof *index->sets);
     }
-    index->sets[index->set_count] =
-        (struct address_set){.address = address->address, .port = address->port, .first = host};
+    index->sets[index->set_count] = (struct address_set){
+        .address = address->address, .port = address->port, .number = (uint32_t)index->set_count, .first = host};
     index->set_slots[slot] = (uint32_t)++index->set_count;
     if (index->set_count * 2 > index->set_slot_count) {
         grow_set_slots(index);
@@ -167,6 +175,7 @@ static void enter_name(struct host_index *index, uint32_t set, struct span name,
         return;
     }
     index->names[slot] = (struct name_entry){name, hash, set, host};
+    index->sets[set].has_suffixes |= name.ptr[0] == '.';
     if (++index->name_count * 2 > index->name_slot_count) {
         grow_names(index);
     }
@@ -214,6 +223,7 @@ static void enter_host(struct host_index *index, const struct virtual_host *host
 struct host_index *host_index_new(const struct config *config) {
     struct host_index *index = must_calloc(1, sizeof *index);
     index->config = config;
+    index->main = (struct address_set){.number = UINT32_MAX, .first = config->hosts[0]};
     grow_set_slots(index);
     grow_names(index);
     for (size_t i = 0; i < config->host_count; i++) {
@@ -242,8 +252,8 @@ const struct config *host_index_config(const struct host_index *index) {
     return index->config;
 }
 
-static const struct address_set *find_set(const struct host_index *index, const struct ip_address *address,
-                                          uint16_t port) {
+const struct address_set *host_index_set(const struct host_index *index, const struct ip_address *address,
+                                         uint16_t port) {
     static const struct ip_address any = {.family = IP_NONE};
     const struct ip_address *const addresses[] = {address, address, &any, &any};
     const uint16_t ports[] = {port, 0, port, 0};
@@ -259,7 +269,11 @@ static const struct address_set *find_set(const struct host_index *index, const 
             return &index->sets[i];
         }
     }
-    return NULL;
+    return &index->main;
+}
+
+const struct virtual_host *host_index_default(const struct address_set *set) {
+    return set->first;
 }
 
 /* "name" of "name", "name.", "name:80", "[::1]:80". */
@@ -287,22 +301,26 @@ static bool loose_matches(const struct loose_name *loose, struct span name, stru
     return scratch != NULL && pattern_match(loose->pattern, scratch, name, NULL);
 }
 
-const struct virtual_host *host_index_find(const struct host_index *index, const struct ip_address *local_address,
-                                           uint16_t local_port, struct span host, struct pattern_scratch *scratch) {
-    const struct address_set *set = find_set(index, local_address, local_port);
-    if (set == NULL) {
-        return index->config->hosts[0];
+/* The earliest host that has a suffix of the name, or `found`. */
+static const struct virtual_host *find_suffix(const struct host_index *index, const struct address_set *set,
+                                              struct span name, const struct virtual_host *found) {
+    for (size_t i = 0; i < name.len; i++) {
+        if (name.ptr[i] == '.') {
+            found = earlier(found, find_name(index, set->number, span_skip(name, i)));
+        }
     }
+    return found;
+}
+
+const struct virtual_host *host_index_find_in(const struct host_index *index, const struct address_set *set,
+                                              struct span host, struct pattern_scratch *scratch) {
     struct span name = bare_name(host);
     if (name.len == 0 || name.len > NAME_BYTES_MAX) {
         return set->first;
     }
-    uint32_t number = (uint32_t)(set - index->sets);
-    const struct virtual_host *found = find_name(index, number, name);
-    for (size_t i = 0; i < name.len; i++) {
-        if (name.ptr[i] == '.') {
-            found = earlier(found, find_name(index, number, span_skip(name, i)));
-        }
+    const struct virtual_host *found = find_name(index, set->number, name);
+    if (set->has_suffixes) {
+        found = find_suffix(index, set, name, found);
     }
     for (size_t i = 0; i < set->loose_count; i++) {
         const struct loose_name *loose = &set->loose[i];
@@ -314,4 +332,9 @@ const struct virtual_host *host_index_find(const struct host_index *index, const
         }
     }
     return found != NULL ? found : set->first;
+}
+
+const struct virtual_host *host_index_find(const struct host_index *index, const struct ip_address *local_address,
+                                           uint16_t local_port, struct span host, struct pattern_scratch *scratch) {
+    return host_index_find_in(index, host_index_set(index, local_address, local_port), host, scratch);
 }

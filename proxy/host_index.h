@@ -9,6 +9,7 @@
 #include "config/config.h"
 
 struct host_index;
+struct address_set; /* the hosts of one local address, or the main server for an address of none; as old as the index */
 
 /* The config must outlive the index; no reference is taken. */
 struct host_index *host_index_new(const struct config *config);
@@ -23,5 +24,13 @@ const struct config *host_index_config(const struct host_index *index);
  * by the hosts of any address. scratch: of the calling thread; NULL skips ServerAliasMatch. Never NULL. */
 const struct virtual_host *host_index_find(const struct host_index *index, const struct ip_address *local_address,
                                            uint16_t local_port, struct span host, struct pattern_scratch *scratch);
+
+/* The same in two steps, for a connection whose requests all come to one address. Never NULL. */
+const struct address_set *host_index_set(const struct host_index *index, const struct ip_address *local_address,
+                                         uint16_t local_port);
+const struct virtual_host *host_index_find_in(const struct host_index *index, const struct address_set *set,
+                                              struct span host, struct pattern_scratch *scratch);
+/* The host of a request that names none. */
+const struct virtual_host *host_index_default(const struct address_set *set);
 
 #endif

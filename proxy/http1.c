@@ -221,7 +221,7 @@ void http1_begin(struct client *client) {
     client->stream.paced = false;
     client->session = session;
     exchange_begin(&session->exchange, worker, &http1_operations, session, session->arena_block,
-                   sizeof session->arena_block, &client->from, client_default_host(client));
+                   sizeof session->arena_block, &client->from, client_local_hosts(client));
     session->exchange.keepalive_number = client->requests;
 }
 

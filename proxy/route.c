@@ -10,11 +10,6 @@
 
 enum { FIRST_SCOPES = 6, BAD_REQUEST = 400, FORBIDDEN = 403, NOT_FOUND = 404 };
 
-const struct virtual_host *route_find_host(const struct host_index *index, const struct ip_address *local_address,
-                                           uint16_t local_port, struct span host, struct pattern_scratch *scratch) {
-    return host_index_find(index, local_address, local_port, host, scratch);
-}
-
 struct scope_list {
     const struct settings **scopes;
     size_t count, capacity;
@@ -57,8 +52,10 @@ static bool is_asterisk(const struct request_head *head) {
 
 void route_begin(struct route *route, const struct host_index *index, const struct route_request *request) {
     const struct request_head *head = request->head;
-    const struct virtual_host *host =
-        host_index_find(index, &request->local_address, request->local_port, head->host, request->scratch);
+    const struct address_set *hosts = request->local_hosts != NULL
+                                          ? request->local_hosts
+                                          : host_index_set(index, &request->local_address, request->local_port);
+    const struct virtual_host *host = host_index_find_in(index, hosts, head->host, request->scratch);
     *route = (struct route){.host = host, .settings = host->effective};
 
     struct path_forms forms;

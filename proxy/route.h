@@ -35,14 +35,11 @@ struct route_request {
     const struct request_head *head;
     struct ip_address local_address; /* what the client connected to; IP_NONE for a Unix socket */
     uint16_t local_port;
-    const struct ip_address *client; /* real address, for access rules; NULL until it is known */
+    const struct address_set *local_hosts; /* of these two, when it is known already; NULL: looked for */
+    const struct ip_address *client;       /* real address, for access rules; NULL until it is known */
     struct pattern_scratch *scratch;
     struct arena *arena;
 };
-
-/* The host that serves a name on an address: host_index_find, and NULL for scratch skips ServerAliasMatch. */
-const struct virtual_host *route_find_host(const struct host_index *index, const struct ip_address *local_address,
-                                           uint16_t local_port, struct span host, struct pattern_scratch *scratch);
 
 /* Two steps, because the client's real address (RemoteIPHeader) depends on the host: first the host and the settings
  * of the locations, then the decision. route_begin sets everything above `action`; a path that can be none is answered
