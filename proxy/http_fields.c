@@ -1,64 +1,88 @@
-/* Field lines: checked byte by byte, then parsed by llhttp, then weighed for framing. Called for request heads,
- * response heads and trailers; pure, any thread.
+/* Field lines: each byte looked at once, on the way into the list; then weighed for framing, by llhttp too. Called for
+ * request heads, response heads and trailers; pure, any thread.
  *
  * llhttp 8.1 is lenient where a proxy must not be: it takes white space before a colon and obsolete folding, and drops
- * a bare CR. So each line is looked at first, and only lines that RFC 9112, 5 allows reach it. Start lines are parsed
- * elsewhere (llhttp knows a closed list of methods), so llhttp is shown one of weir's own before each section. */
+ * a bare CR. So lines are read here, as RFC 9112, 5 allows them, and llhttp is asked for its opinion of the fields that
+ * frame a body, wherever there is more than one plain Content-Length: two readers must agree on where a message ends.
+ * Start lines are parsed elsewhere (llhttp knows a closed list of methods), so it is shown one of weir's own. */
 #include "proxy/http_fields.h"
 
 #include <llhttp.h>
 #include <string.h>
 
-struct section { /* what the callbacks fill */
-    struct field_list *list;
-    struct arena *arena;
-    struct span name, value;
-};
+#include "proxy/http_bytes.h"
 
-/* Callbacks may come in pieces; the memory is one run, so a piece just lengthens the span. */
-static void lengthen(struct span *span, const char *at, size_t length) {
-    if (span->ptr == NULL) {
-        span->ptr = at;
-    }
-    span->len = (size_t)(at + length - span->ptr);
-}
-
-static int on_field(llhttp_t *parser, const char *at, size_t length) {
-    struct section *section = parser->data;
-    lengthen(&section->name, at, length);
-    return 0;
-}
-
-static int on_value(llhttp_t *parser, const char *at, size_t length) {
-    struct section *section = parser->data;
-    lengthen(&section->value, at, length);
-    return 0;
-}
-
-static int on_value_complete(llhttp_t *parser) {
-    struct section *section = parser->data;
-    if (section->value.ptr == NULL) {
-        section->value.ptr = ""; /* a field without a value is there, and empty */
-    }
-    fields_add(section->list, section->arena, section->name, span_trim(section->value));
-    section->name = section->value = SPAN_NONE;
-    return 0;
-}
+/* --- llhttp's opinion --- */
 
 static int on_section_complete(llhttp_t *parser) {
     (void)parser;
     return HPE_PAUSED; /* the body is http_body.c's */
 }
 
-static const llhttp_settings_t callbacks = {
-    .on_header_field = on_field,
-    .on_header_value = on_value,
-    .on_header_value_complete = on_value_complete,
-    .on_headers_complete = on_section_complete,
-};
+static const llhttp_settings_t callbacks = {.on_headers_complete = on_section_complete};
 
-/* One line without its CRLF. */
-static bool check_field_line(struct span line, struct http_problem *problem) {
+static bool is_framing(const struct field *field) {
+    return field->id == FIELD_CONTENT_LENGTH || field->id == FIELD_TRANSFER_ENCODING;
+}
+
+/* A section of the framing fields alone, as lines. */
+static struct span framing_lines(const struct field_list *list, struct arena *arena) {
+    size_t bytes = 2;
+    for (size_t i = 0; i < list->count; i++) {
+        bytes += is_framing(&list->fields[i]) ? list->fields[i].name.len + list->fields[i].value.len + 3 : 0;
+    }
+    char *lines = arena_alloc_raw(arena, bytes), *at = lines;
+    for (size_t i = 0; i < list->count; i++) {
+        const struct field *field = &list->fields[i];
+        if (is_framing(field)) {
+            at = mempcpy(at, field->name.ptr, field->name.len);
+            *at++ = ':';
+            at = mempcpy(at, field->value.ptr, field->value.len);
+            at = mempcpy(at, "\r\n", 2);
+        }
+    }
+    memcpy(at, "\r\n", 2);
+    return (struct span){lines, bytes};
+}
+
+static bool ask_llhttp(const struct field_list *list, struct arena *arena, struct http_problem *problem) {
+    llhttp_t parser;
+    llhttp_init(&parser, HTTP_RESPONSE, &callbacks); /* of a request it refuses empty elements after chunked */
+    static const char start_line[] = "HTTP/1.1 200 OK\r\n";
+    llhttp_execute(&parser, start_line, sizeof start_line - 1);
+    struct span lines = framing_lines(list, arena);
+    llhttp_errno_t result = llhttp_execute(&parser, lines.ptr, lines.len);
+    if (result == HPE_INVALID_TRANSFER_ENCODING || result == HPE_UNEXPECTED_CONTENT_LENGTH) {
+        return http_refuse(problem, 400, "the fields contradict each other about the body's length");
+    }
+    if (result == HPE_INVALID_CONTENT_LENGTH) {
+        return http_refuse(problem, 400, "Content-Length is no number");
+    }
+    return result == HPE_PAUSED || http_refuse(problem, 400, "a field cannot be understood");
+}
+
+/* Nothing frames a body, or one Content-Length of some digits: no two readers can disagree. */
+static bool is_plainly_framed(const struct field_list *list) {
+    enum { DIGITS_MAX = 18 };
+    if (fields_find_id(list, FIELD_TRANSFER_ENCODING) != NULL) {
+        return false;
+    }
+    const struct field *length = fields_find_id(list, FIELD_CONTENT_LENGTH);
+    if (length == NULL) {
+        return true;
+    }
+    for (size_t i = 0; i < length->value.len; i++) {
+        if (length->value.ptr[i] < '0' || length->value.ptr[i] > '9') {
+            return false;
+        }
+    }
+    return length->value.len > 0 && length->value.len <= DIGITS_MAX && fields_count_id(list, FIELD_CONTENT_LENGTH) == 1;
+}
+
+/* --- lines --- */
+
+/* Why the line that begins with `name_length` token bytes is none. */
+static bool refuse_line(struct span line, size_t name_length, struct http_problem *problem) {
     if (line.ptr[0] == ' ' || line.ptr[0] == '\t') {
         return http_refuse(problem, 400, "a field is folded over several lines");
     }
@@ -66,20 +90,27 @@ static bool check_field_line(struct span line, struct http_problem *problem) {
     if (colon == NULL) {
         return http_refuse(problem, 400, "a field line has no colon");
     }
-    struct span name = {line.ptr, (size_t)(colon - line.ptr)};
-    if (!http_is_token(name)) {
-        char before = name.len > 0 ? name.ptr[name.len - 1] : '\0';
-        return http_refuse(problem, 400,
-                           before == ' ' || before == '\t' ? "white space before the colon of a field"
-                                                           : "a field name is no token");
+    if (colon == line.ptr + name_length && name_length > 0) {
+        return http_refuse(problem, 400, "a control character stands in a field");
     }
-    return http_is_field_text(span_skip(line, name.len + 1)) ||
-           http_refuse(problem, 400, "a control character stands in a field");
+    char before = colon > line.ptr ? colon[-1] : '\0';
+    return http_refuse(problem, 400,
+                       before == ' ' || before == '\t' ? "white space before the colon of a field"
+                                                       : "a field name is no token");
 }
 
-/* *padded: white space stands at the end of a line, which is allowed, but which llhttp does not take after a length. */
-static bool check_lines(struct span lines, bool *padded, struct http_problem *problem) {
-    *padded = false;
+/* One line without its CRLF, not empty. */
+static bool read_line(struct span line, struct field_list *list, struct arena *arena, struct http_problem *problem) {
+    struct span name = {line.ptr, http_span_of(line, HTTP_BYTE_TOKEN)};
+    struct span value = span_skip(line, name.len + 1);
+    if (name.len == 0 || name.len == line.len || line.ptr[name.len] != ':' || !http_is_field_text(value)) {
+        return refuse_line(line, name.len, problem);
+    }
+    fields_add(list, arena, name, span_trim(value));
+    return true;
+}
+
+static bool read_lines(struct span lines, struct field_list *list, struct arena *arena, struct http_problem *problem) {
     for (size_t start = 0; start < lines.len;) {
         const char *feed = memchr(lines.ptr + start, '\n', lines.len - start);
         size_t end = feed != NULL ? (size_t)(feed - lines.ptr) : lines.len;
@@ -91,78 +122,28 @@ static bool check_lines(struct span lines, bool *padded, struct http_problem *pr
         if (line.len == 0) {
             return start == lines.len || http_refuse(problem, 400, "an empty line stands between fields");
         }
-        if (!check_field_line(line, problem)) {
+        if (!read_line(line, list, arena, problem)) {
             return false;
         }
-        *padded |= line.ptr[line.len - 1] == ' ' || line.ptr[line.len - 1] == '\t';
     }
     return http_refuse(problem, 400, "the fields have no end");
 }
 
-/* Checked lines only: each has a colon and ends in CRLF. */
-static bool next_line(struct span *lines, struct span *line) {
-    if (lines->len <= 2) {
-        return false; /* the empty line */
-    }
-    const char *feed = memchr(lines->ptr, '\n', lines->len);
-    *line = (struct span){lines->ptr, (size_t)(feed - lines->ptr) - 1};
-    *lines = span_skip(*lines, line->len + 2);
-    return true;
-}
-
-/* The same lines without white space at their ends. */
-static struct span trim_lines(struct span lines, struct arena *arena) {
-    char *trimmed = arena_alloc_raw(arena, lines.len);
-    size_t length = 0;
-    struct span line;
-    while (next_line(&lines, &line)) {
-        line = span_trim(line);
-        memcpy(trimmed + length, line.ptr, line.len);
-        memcpy(trimmed + length + line.len, "\r\n", 2);
-        length += line.len + 2;
-    }
-    memcpy(trimmed + length, "\r\n", 2);
-    return (struct span){trimmed, length + 2};
-}
-
 bool http_parse_trailers(struct span lines, struct field_list *list, struct arena *arena,
                          struct http_problem *problem) {
-    bool padded;
-    struct span line;
-    if (!check_lines(lines, &padded, problem)) {
-        return false;
-    }
-    while (next_line(&lines, &line)) {
-        const char *colon = memchr(line.ptr, ':', line.len);
-        struct span name = {line.ptr, (size_t)(colon - line.ptr)};
-        fields_add(list, arena, name, span_trim(span_skip(line, name.len + 1)));
-    }
-    return true;
+    return read_lines(lines, list, arena, problem);
 }
 
 bool http_parse_fields(struct span lines, struct field_list *list, struct arena *arena, struct http_problem *problem) {
-    bool padded;
-    if (!check_lines(lines, &padded, problem)) {
+    if (!read_lines(lines, list, arena, problem)) {
+        list->count = 0; /* nothing of a section that is not understood is shown to anybody */
+        list->present = 0;
         return false;
     }
-    if (padded) {
-        lines = trim_lines(lines, arena);
-    }
-    struct section section = {.list = list, .arena = arena};
-    llhttp_t parser;
-    llhttp_init(&parser, HTTP_RESPONSE, &callbacks); /* of a request it refuses empty elements after chunked */
-    static const char start_line[] = "HTTP/1.1 200 OK\r\n";
-    llhttp_execute(&parser, start_line, sizeof start_line - 1);
-    parser.data = &section;
-    llhttp_errno_t result = llhttp_execute(&parser, lines.ptr, lines.len);
-    if (result == HPE_INVALID_TRANSFER_ENCODING || result == HPE_UNEXPECTED_CONTENT_LENGTH) {
-        return http_refuse(problem, 400, "the fields contradict each other about the body's length");
-    }
-    if (result == HPE_INVALID_CONTENT_LENGTH) {
-        return http_refuse(problem, 400, "Content-Length is no number");
-    }
-    return result == HPE_PAUSED || http_refuse(problem, 400, "a field cannot be understood");
+    return is_plainly_framed(list) || ask_llhttp(list, arena, problem);
 }
+
+/* --- framing --- */
 
 /* RFC 9112, 6.1: the codings of all Transfer-Encoding fields are one list; chunked must be its last and only once. */
 static bool transfer_coding(const struct field_list *list, struct http_problem *problem) {

@@ -1,28 +1,16 @@
-/* Finding the end of a head, and the classes of bytes. Called by http1.c and origin_connection.c for each read; pure.
+/* Finding the end of a head, and what its bytes may be. Called by http1.c and origin_connection.c for each read; pure.
  * Always true: scan->line_start <= scan->scanned <= bytes.len. */
 #include <string.h>
 
+#include "proxy/http_bytes.h"
 #include "proxy/http_fields.h"
 
-/* tchar of RFC 9110, 5.6.2, a bit a byte. */
-static const uint64_t token_bytes[4] = {
-    /* ! # $ % & ' * + - . 0-9 */ UINT64_C(0x03ff6cfa00000000),
-    /* A-Z ^ _ ` a-z | ~ */ UINT64_C(0x57ffffffc7fffffe),
-    0,
-    0,
-};
-
 bool http_is_token_byte(unsigned char byte) {
-    return (token_bytes[byte >> 6] >> (byte & 63) & 1) != 0;
+    return http_is_byte((char)byte, HTTP_BYTE_TOKEN);
 }
 
 bool http_is_token(struct span text) {
-    for (size_t i = 0; i < text.len; i++) {
-        if (!http_is_token_byte((unsigned char)text.ptr[i])) {
-            return false;
-        }
-    }
-    return text.len > 0;
+    return text.len > 0 && http_span_of(text, HTTP_BYTE_TOKEN) == text.len;
 }
 
 /* Eight bytes at once: the high bit of each byte that is below 0x20 or 0x7f (and, harmlessly, of some next to one). */
@@ -32,27 +20,18 @@ static uint64_t suspicious(uint64_t bytes) {
     return (((bytes - ones * 0x20) & ~bytes) | ((deletes - ones) & ~deletes)) & highs;
 }
 
-static bool is_field_byte(unsigned char byte) {
-    return (byte >= 0x20 && byte != 0x7f) || byte == '\t';
-}
-
 bool http_is_field_text(struct span text) {
     size_t at = 0;
-    while (at < text.len) {
-        uint64_t bytes;
-        if (text.len - at >= sizeof bytes) {
-            memcpy(&bytes, text.ptr + at, sizeof bytes);
-            if (suspicious(bytes) == 0) {
-                at += sizeof bytes;
-                continue;
-            }
+    uint64_t bytes;
+    while (text.len - at >= sizeof bytes) {
+        memcpy(&bytes, text.ptr + at, sizeof bytes);
+        if (suspicious(bytes) != 0) {
+            break;
         }
-        if (!is_field_byte((unsigned char)text.ptr[at])) {
-            return false;
-        }
-        at++;
+        at += sizeof bytes;
     }
-    return true;
+    /* What is left: fewer than eight bytes, or all behind a tab. */
+    return http_span_of(span_skip(text, at), HTTP_BYTE_FIELD) == text.len - at;
 }
 
 /* Is the line, finished or not, within the limits? bytes counts what there is of it, without its end. */

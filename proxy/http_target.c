@@ -1,32 +1,27 @@
 /* What may stand in a request's target and in Host. Called by http_request.c and route's tests; pure. */
 #include "config/ipaddr.h"
+#include "proxy/http_bytes.h"
 #include "proxy/http_head.h"
 
 static bool is_hex(char byte) {
     return (byte >= '0' && byte <= '9') || (byte >= 'a' && byte <= 'f') || (byte >= 'A' && byte <= 'F');
 }
 
-static bool is_alphanumeric(char byte) {
-    return (byte >= '0' && byte <= '9') || (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z');
-}
-
 /* Refused everywhere in a target: controls, space, 8-bit, '#', and the ones that RFC 3986 leaves out. The back quote is
  * left out there too, but browsers send it raw in queries. */
-static bool is_target_byte(char byte) {
-    unsigned char value = (unsigned char)byte;
-    return value > 0x20 && value < 0x7f && strchr("|{}\"\\^<>#", byte) == NULL;
-}
-
 bool http_is_path_and_query(struct span text) {
     bool in_query = false;
     for (size_t i = 0; i < text.len; i++) {
         char byte = text.ptr[i];
-        if (!is_target_byte(byte)) {
+        if (!http_is_byte(byte, HTTP_BYTE_TARGET)) {
             return false;
+        }
+        if (!http_is_byte(byte, HTTP_BYTE_TARGET_MARK)) {
+            continue;
         }
         if (byte == '?') {
             in_query = true;
-        } else if (byte == '%' && !in_query) {
+        } else if (!in_query) {
             bool whole = i + 2 < text.len && is_hex(text.ptr[i + 1]) && is_hex(text.ptr[i + 2]);
             if (!whole || (text.ptr[i + 1] == '0' && text.ptr[i + 2] == '0')) {
                 return false;
@@ -50,17 +45,16 @@ static bool is_port(struct span text) {
 /* reg-name of RFC 3986, 3.2.2, of which a browser sends letters, digits, '-', '.' and '_'; sub-delims and escapes are
  * left out, as Apache's strict check does. */
 static bool is_name(struct span text) {
-    if (text.ptr == NULL) {
+    if (text.ptr == NULL || text.len == 0 || text.len > 255) {
         return false;
     }
     for (size_t i = 0; i < text.len; i++) {
-        char byte = text.ptr[i];
-        bool dot_first = byte == '.' && (i == 0 || text.ptr[i - 1] == '.');
-        if (dot_first || (!is_alphanumeric(byte) && byte != '-' && byte != '.' && byte != '_')) {
+        bool dot = text.ptr[i] == '.' && i > 0 && text.ptr[i - 1] != '.';
+        if (!dot && !http_is_byte(text.ptr[i], HTTP_BYTE_NAME)) {
             return false;
         }
     }
-    return text.len > 0 && text.len <= 255;
+    return true;
 }
 
 bool http_is_host(struct span text) {

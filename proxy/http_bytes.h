@@ -1,0 +1,35 @@
+/* What each byte may be in a message's head, in one table, so that the parsers look at a byte once. Pure, any thread.
+ */
+#ifndef WEIR_PROXY_HTTP_BYTES_H
+#define WEIR_PROXY_HTTP_BYTES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "config/span.h"
+
+enum http_byte_class {
+    HTTP_BYTE_TOKEN = 1,  /* tchar of RFC 9110, 5.6.2 */
+    HTTP_BYTE_FIELD = 2,  /* may stand in a field's value (RFC 9110, 5.5): no control but the tab; 8-bit bytes may */
+    HTTP_BYTE_TARGET = 4, /* may stand in a request's target: http_target.c says which do not */
+    HTTP_BYTE_TARGET_MARK = 8, /* "%" and "?": those of the target that mean something there */
+    HTTP_BYTE_NAME = 16,       /* in a host's name: letters, digits, "-" and "_"; a dot needs a look at its place */
+};
+
+extern const uint8_t http_byte_classes[256];
+
+static inline bool http_is_byte(char byte, enum http_byte_class class) {
+    return (http_byte_classes[(unsigned char)byte] & class) != 0;
+}
+
+/* How many bytes from the start of the text on are of the class. */
+static inline size_t http_span_of(struct span text, enum http_byte_class class) {
+    size_t length = 0;
+    while (length < text.len && http_is_byte(text.ptr[length], class)) {
+        length++;
+    }
+    return length;
+}
+
+#endif
