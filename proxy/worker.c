@@ -66,16 +66,12 @@ void worker_update_time(struct worker *worker) {
     worker->now_wall_us = wall_us;
 }
 
-static void on_after_wait(struct ev_loop *loop, ev_check *watcher, int events) {
-    (void)loop;
-    (void)events;
-    worker_update_time(watcher->data);
-}
-
-/* The wheel's timer runs only while something is set: an idle worker sleeps. */
-static void on_before_wait(struct ev_loop *loop, ev_prepare *watcher, int events) {
-    (void)events;
-    struct worker_thread *thread = watcher->data;
+/* What the loop does with the events of a turn: the time first, then every callback. The wheel's timer runs only while
+ * something is set: an idle worker sleeps. Watchers for these moments would cost more than what they do. */
+static void run_turn(struct ev_loop *loop) {
+    struct worker_thread *thread = ev_userdata(loop);
+    worker_update_time(&thread->worker);
+    ev_invoke_pending(loop);
     if (thread->worker.deadlines.count > 0 && !ev_is_active(&thread->wheel_timer)) {
         ev_timer_again(loop, &thread->wheel_timer);
     }
@@ -205,8 +201,6 @@ static void free_own(struct worker_thread *thread) {
     pattern_scratch_free(worker->scratch);
     ev_timer_stop(worker->loop, &thread->wheel_timer);
     ev_timer_stop(worker->loop, &thread->drain_timer);
-    ev_prepare_stop(worker->loop, &worker->before_wait);
-    ev_check_stop(worker->loop, &worker->after_wait);
     generation_unref(&worker->generation);
 }
 
@@ -237,13 +231,8 @@ static struct worker_thread *allocate(void) {
 
 static void init_watchers(struct worker_thread *thread) {
     struct worker *worker = &thread->worker;
-    ev_prepare_init(&worker->before_wait, on_before_wait);
-    worker->before_wait.data = thread;
-    ev_prepare_start(worker->loop, &worker->before_wait);
-    ev_check_init(&worker->after_wait, on_after_wait);
-    worker->after_wait.data = worker;
-    ev_set_priority(&worker->after_wait, EV_MAXPRI); /* before every callback of the turn */
-    ev_check_start(worker->loop, &worker->after_wait);
+    ev_set_userdata(worker->loop, thread);
+    ev_set_invoke_pending_cb(worker->loop, run_turn);
     ev_timer_init(&thread->wheel_timer, on_wheel, 0., (double)DEADLINE_TICK_NS / (double)NS_PER_SECOND);
     thread->wheel_timer.data = worker;
     ev_timer_init(&thread->drain_timer, on_drain_idle, DRAIN_IDLE_SECONDS, 0.);

@@ -53,8 +53,6 @@ struct worker {
 
     struct worker_listener *listeners;
     size_t listener_count;
-    ev_prepare before_wait;
-    ev_check after_wait;
 };
 
 /* A listening socket handed to a worker. The descriptor becomes the worker's. */
