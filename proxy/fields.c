@@ -85,12 +85,42 @@ static enum field_id candidate(unsigned key) {
     }
 }
 
+/* Do eight bytes differ in more than the case of letters? A letter in lower case has the bit 0x40, '-' has not. */
+static uint64_t differ(uint64_t bytes, uint64_t lower_case) {
+    static const uint64_t case_bits = UINT64_C(0x2020202020202020);
+    uint64_t difference = bytes ^ lower_case;
+    return (difference & ~case_bits) | ((difference & case_bits) << 1 & ~lower_case);
+}
+
+/* Is the text the name, in any case? In two or three steps of eight bytes, of which the last may overlap; what is
+ * shorter byte by byte. */
+static bool is_name(const char *text, const char *name, size_t length) {
+    uint64_t a = 0, b = 0;
+    if (length < sizeof a) {
+        for (size_t i = 0; i < length; i++) {
+            a = a << 8 | (unsigned char)text[i];
+            b = b << 8 | (unsigned char)name[i];
+        }
+        return differ(a, b) == 0;
+    }
+    for (size_t at = 0;; at = length - at > 2 * sizeof a ? at + sizeof a : length - sizeof a) {
+        memcpy(&a, text + at, sizeof a);
+        memcpy(&b, name + at, sizeof b);
+        if (differ(a, b) != 0) {
+            return false;
+        }
+        if (at + sizeof a == length) {
+            return true;
+        }
+    }
+}
+
 enum field_id field_id_of(struct span name) {
     if (name.len < 2 || name.len > 19) {
         return FIELD_OTHER;
     }
     enum field_id id = candidate(KEY(name.len, name.ptr[0] | 0x20));
-    return id != FIELD_OTHER && span_equal_nocase(name, names[id]) ? id : FIELD_OTHER;
+    return id != FIELD_OTHER && is_name(name.ptr, names[id].ptr, name.len) ? id : FIELD_OTHER;
 }
 
 static void grow(struct field_list *list, struct arena *arena) {
@@ -103,13 +133,17 @@ static void grow(struct field_list *list, struct arena *arena) {
     list->capacity = capacity;
 }
 
-void fields_add(struct field_list *list, struct arena *arena, struct span name, struct span value) {
+void fields_add_id(struct field_list *list, struct arena *arena, enum field_id id, struct span name,
+                   struct span value) {
     if (list->count == list->capacity) {
         grow(list, arena);
     }
-    enum field_id id = field_id_of(name);
     list->fields[list->count++] = (struct field){name, value, id};
     list->present |= bit(id);
+}
+
+void fields_add(struct field_list *list, struct arena *arena, struct span name, struct span value) {
+    fields_add_id(list, arena, field_id_of(name), name, value);
 }
 
 static bool is_named(const struct field *field, enum field_id id, struct span name) {
@@ -129,10 +163,7 @@ struct field *fields_find(const struct field_list *list, struct span name) {
     return NULL;
 }
 
-struct field *fields_find_id(const struct field_list *list, enum field_id id) {
-    if ((list->present & bit(id)) == 0) {
-        return NULL;
-    }
+struct field *fields_search_id(const struct field_list *list, enum field_id id) {
     for (size_t i = 0; i < list->count; i++) {
         if (list->fields[i].id == id) {
             return &list->fields[i];

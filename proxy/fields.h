@@ -68,12 +68,21 @@ struct field_list {
 /* FIELD_OTHER for a name that weir does not act on. Case-insensitive. */
 enum field_id field_id_of(struct span name);
 
-/* Appends; the spans must live as long as the arena. */
+/* Appends; the spans must live as long as the arena. The second form is for a name whose id is known. */
 void fields_add(struct field_list *list, struct arena *arena, struct span name, struct span value);
+void fields_add_id(struct field_list *list, struct arena *arena, enum field_id id, struct span name, struct span value);
+
+/* False: there is none of that id for sure. */
+static inline bool fields_may_have(const struct field_list *list, enum field_id id) {
+    return (list->present >> id & 1) != 0;
+}
 
 /* The first such field, NULL for none. The id forms need no comparison of text. */
 struct field *fields_find(const struct field_list *list, struct span name);
-struct field *fields_find_id(const struct field_list *list, enum field_id id);
+struct field *fields_search_id(const struct field_list *list, enum field_id id); /* whatever `present` says */
+static inline struct field *fields_find_id(const struct field_list *list, enum field_id id) {
+    return fields_may_have(list, id) ? fields_search_id(list, id) : NULL;
+}
 size_t fields_count_id(const struct field_list *list, enum field_id id);
 
 /* Removes every field of that name or id; the order of the others stays. */

@@ -103,17 +103,20 @@ static void set_forwarded_for(struct field_list *fields, const struct header_con
     }
     size_t length = list.len + separator;
     length += ip_address_print(next, text + length);
-    fields_set(fields, context->arena, SPAN_LITERAL("X-Forwarded-For"), (struct span){text, length});
+    fields_remove_id(fields, FIELD_X_FORWARDED_FOR);
+    fields_add_id(fields, context->arena, FIELD_X_FORWARDED_FOR, SPAN_LITERAL("X-Forwarded-For"),
+                  (struct span){text, length});
 }
 
 static void set_forwarded(struct field_list *fields, const struct header_context *context) {
     const struct request_head *request = context->request;
     set_forwarded_for(fields, context);
     if (request->host.len > 0 && fields_find_id(fields, FIELD_X_FORWARDED_HOST) == NULL) {
-        fields_add(fields, context->arena, SPAN_LITERAL("X-Forwarded-Host"), request->host);
+        fields_add_id(fields, context->arena, FIELD_X_FORWARDED_HOST, SPAN_LITERAL("X-Forwarded-Host"), request->host);
     }
     if (fields_find_id(fields, FIELD_X_FORWARDED_PROTO) == NULL) {
-        fields_add(fields, context->arena, SPAN_LITERAL("X-Forwarded-Proto"), request->scheme);
+        fields_add_id(fields, context->arena, FIELD_X_FORWARDED_PROTO, SPAN_LITERAL("X-Forwarded-Proto"),
+                      request->scheme);
     }
 }
 
@@ -135,7 +138,7 @@ static void set_via(struct field_list *fields, const struct header_context *cont
         fields_remove_id(fields, FIELD_VIA);
         return;
     }
-    fields_add(fields, context->arena, SPAN_LITERAL("Via"), span_of(value));
+    fields_add_id(fields, context->arena, FIELD_VIA, SPAN_LITERAL("Via"), span_of(value));
 }
 
 void headers_prepare_request(struct field_list *fields, const struct header_context *context, struct span origin_host) {
@@ -181,7 +184,7 @@ void headers_prepare_response(struct response_head *response, const struct heade
         set_via(fields, context, response->minor_version);
     }
     if (fields_find_id(fields, FIELD_DATE) == NULL) {
-        fields_add(fields, context->arena, SPAN_LITERAL("Date"), span_of(http_date));
+        fields_add_id(fields, context->arena, FIELD_DATE, SPAN_LITERAL("Date"), span_of(http_date));
     }
     bool only_always = local && response->status >= 300;
     for (size_t i = 0; i < context->route->scope_count; i++) {
