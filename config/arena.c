@@ -14,7 +14,7 @@ struct arena_chunk {
     alignas(max_align_t) char bytes[];
 };
 
-enum { CHUNK_BYTES = 8192 - (int)sizeof(struct arena_chunk), ALIGNMENT = alignof(max_align_t) };
+enum { CHUNK_BYTES = 8192 - (int)sizeof(struct arena_chunk) };
 
 static _Noreturn void out_of_memory(size_t bytes) {
     fprintf(stderr, "weir: out of memory: could not get %zu bytes\n", bytes);
@@ -60,27 +60,15 @@ void arena_reset(struct arena *arena) {
     arena_init(arena, arena->first_block, arena->first_block_len);
 }
 
-static void add_chunk(struct arena *arena, size_t bytes) {
+void *arena_alloc_chunk(struct arena *arena, size_t bytes) {
     size_t size = bytes > (size_t)CHUNK_BYTES ? bytes : (size_t)CHUNK_BYTES;
     struct arena_chunk *chunk = must_malloc(sizeof *chunk + size);
     chunk->older = arena->chunks;
     chunk->size = size;
     arena->chunks = chunk;
-    arena->next = chunk->bytes;
+    arena->next = chunk->bytes + bytes;
     arena->end = chunk->bytes + size;
-}
-
-void *arena_alloc_raw(struct arena *arena, size_t bytes) {
-    bytes = bytes > 0 ? bytes : 1; /* so that there is a chunk to point into, and no two pointers are equal */
-    size_t room = (size_t)(arena->end - arena->next);
-    size_t padding = (size_t)(-(uintptr_t)arena->next) & (ALIGNMENT - 1);
-    if (room < padding || room - padding < bytes) {
-        add_chunk(arena, bytes);
-        padding = 0;
-    }
-    void *memory = arena->next + padding;
-    arena->next += padding + bytes;
-    return memory;
+    return chunk->bytes;
 }
 
 void *arena_alloc(struct arena *arena, size_t bytes) {

@@ -7,6 +7,7 @@
 
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "config/span.h"
 
@@ -28,7 +29,18 @@ void arena_reset(struct arena *arena);
 
 /* Zeroed unless said otherwise, aligned for any type. */
 void *arena_alloc(struct arena *arena, size_t bytes);
-void *arena_alloc_raw(struct arena *arena, size_t bytes);
+void *arena_alloc_chunk(struct arena *arena, size_t bytes); /* from a new chunk; what arena_alloc_raw() falls back to */
+static inline void *arena_alloc_raw(struct arena *arena, size_t bytes) {
+    bytes = bytes > 0 ? bytes : 1; /* so that there is a chunk to point into, and no two pointers are equal */
+    size_t room = (size_t)(arena->end - arena->next);
+    size_t padding = (size_t)(-(uintptr_t)arena->next) & (_Alignof(max_align_t) - 1);
+    if (room < padding || room - padding < bytes) {
+        return arena_alloc_chunk(arena, bytes);
+    }
+    void *memory = arena->next + padding;
+    arena->next += padding + bytes;
+    return memory;
+}
 
 /* Copies, terminated by a zero byte that is not counted. */
 char *arena_strdup(struct arena *arena, const char *text);

@@ -48,11 +48,12 @@ static bool is_name(struct span text) {
     if (text.ptr == NULL || text.len == 0 || text.len > 255) {
         return false;
     }
-    for (size_t i = 0; i < text.len; i++) {
-        bool dot = text.ptr[i] == '.' && i > 0 && text.ptr[i - 1] != '.';
-        if (!dot && !http_is_byte(text.ptr[i], HTTP_BYTE_NAME)) {
+    while (text.len > 0) {
+        size_t label = http_span_of(text, HTTP_BYTE_NAME);
+        if (label == 0 || (label < text.len && text.ptr[label] != '.')) {
             return false;
         }
+        text = span_skip(text, label + 1);
     }
     return true;
 }

@@ -230,7 +230,9 @@ size_t stream_send(struct stream *stream, struct span bytes) {
 }
 
 bool stream_flush(struct stream *stream) {
-    stream_send(stream, SPAN_NONE);
+    if (!stream_out_empty(stream)) {
+        stream_send(stream, SPAN_NONE);
+    }
     return stream_out_empty(stream);
 }
 
