@@ -229,13 +229,15 @@ bool ip_mask_contains(const struct ip_mask *mask, const struct ip_address *addre
 static size_t print_v4(const uint8_t *bytes, char *text) {
     char *at = text;
     for (size_t i = 0; i < 4; i++) {
-        if (bytes[i] >= 100) {
-            *at++ = (char)('0' + bytes[i] / 100);
+        unsigned rest = bytes[i];
+        if (rest >= 100) {
+            *at++ = (char)('0' + rest / 100);
         }
-        if (bytes[i] >= 10) {
-            *at++ = (char)('0' + bytes[i] / 10 % 10);
+        if (rest >= 10) {
+            *at++ = (char)('0' + rest / 10 % 10);
+            rest %= 10;
         }
-        *at++ = (char)('0' + bytes[i] % 10);
+        *at++ = (char)('0' + rest);
         *at++ = i < 3 ? '.' : '\0';
     }
     return (size_t)(at - text) - 1;

@@ -17,73 +17,41 @@ static uint64_t bit(enum field_id id) {
     return UINT64_C(1) << id;
 }
 
-/* Length and first letter tell all known names apart: at most one name is left to compare with. */
-#define KEY(length, letter) ((unsigned)(length) << 8 | (unsigned char)(letter))
+/* Length and first letter tell all known names apart: at most one name is left to compare with. The factor gives each a
+ * place of its own; another name that needed the same one would be refused by the compiler. */
+#define KEY(length, letter) (((length) + 11 * (unsigned)(letter)) % 128)
 
-static enum field_id candidate(unsigned key) {
-    switch (key) {
-    case KEY(2, 't'):
-        return FIELD_TE;
-    case KEY(3, 'u'):
-        return FIELD_URI;
-    case KEY(3, 'v'):
-        return FIELD_VIA;
-    case KEY(4, 'd'):
-        return FIELD_DATE;
-    case KEY(4, 'h'):
-        return FIELD_HOST;
-    case KEY(6, 'c'):
-        return FIELD_COOKIE;
-    case KEY(6, 'e'):
-        return FIELD_EXPECT;
-    case KEY(6, 's'):
-        return FIELD_SERVER;
-    case KEY(7, 'r'):
-        return FIELD_REFERER;
-    case KEY(7, 't'):
-        return FIELD_TRAILER;
-    case KEY(7, 'u'):
-        return FIELD_UPGRADE;
-    case KEY(8, 'l'):
-        return FIELD_LOCATION;
-    case KEY(9, 'f'):
-        return FIELD_FORWARDED;
-    case KEY(9, 'x'):
-        return FIELD_X_REAL_IP;
-    case KEY(10, 'c'):
-        return FIELD_CONNECTION;
-    case KEY(10, 'k'):
-        return FIELD_KEEP_ALIVE;
-    case KEY(10, 's'):
-        return FIELD_SET_COOKIE;
-    case KEY(10, 'u'):
-        return FIELD_USER_AGENT;
-    case KEY(12, 'c'):
-        return FIELD_CONTENT_TYPE;
-    case KEY(14, 'c'):
-        return FIELD_CONTENT_LENGTH;
-    case KEY(15, 'x'):
-        return FIELD_X_FORWARDED_FOR;
-    case KEY(16, 'c'):
-        return FIELD_CONTENT_LOCATION;
-    case KEY(16, 'p'):
-        return FIELD_PROXY_CONNECTION;
-    case KEY(16, 'x'):
-        return FIELD_X_FORWARDED_HOST;
-    case KEY(17, 't'):
-        return FIELD_TRANSFER_ENCODING;
-    case KEY(17, 'x'):
-        return FIELD_X_FORWARDED_PROTO;
-    case KEY(18, 'p'):
-        return FIELD_PROXY_AUTHENTICATE;
-    case KEY(18, 'x'):
-        return FIELD_X_FORWARDED_SERVER;
-    case KEY(19, 'p'):
-        return FIELD_PROXY_AUTHORIZATION;
-    default:
-        return FIELD_OTHER;
-    }
-}
+static const uint8_t candidates[128] = {
+    [KEY(2, 't')] = FIELD_TE,
+    [KEY(3, 'u')] = FIELD_URI,
+    [KEY(3, 'v')] = FIELD_VIA,
+    [KEY(4, 'd')] = FIELD_DATE,
+    [KEY(4, 'h')] = FIELD_HOST,
+    [KEY(6, 'c')] = FIELD_COOKIE,
+    [KEY(6, 'e')] = FIELD_EXPECT,
+    [KEY(6, 's')] = FIELD_SERVER,
+    [KEY(7, 'r')] = FIELD_REFERER,
+    [KEY(7, 't')] = FIELD_TRAILER,
+    [KEY(7, 'u')] = FIELD_UPGRADE,
+    [KEY(8, 'l')] = FIELD_LOCATION,
+    [KEY(9, 'f')] = FIELD_FORWARDED,
+    [KEY(9, 'x')] = FIELD_X_REAL_IP,
+    [KEY(10, 'c')] = FIELD_CONNECTION,
+    [KEY(10, 'k')] = FIELD_KEEP_ALIVE,
+    [KEY(10, 's')] = FIELD_SET_COOKIE,
+    [KEY(10, 'u')] = FIELD_USER_AGENT,
+    [KEY(12, 'c')] = FIELD_CONTENT_TYPE,
+    [KEY(14, 'c')] = FIELD_CONTENT_LENGTH,
+    [KEY(15, 'x')] = FIELD_X_FORWARDED_FOR,
+    [KEY(16, 'c')] = FIELD_CONTENT_LOCATION,
+    [KEY(16, 'p')] = FIELD_PROXY_CONNECTION,
+    [KEY(16, 'x')] = FIELD_X_FORWARDED_HOST,
+    [KEY(17, 't')] = FIELD_TRANSFER_ENCODING,
+    [KEY(17, 'x')] = FIELD_X_FORWARDED_PROTO,
+    [KEY(18, 'p')] = FIELD_PROXY_AUTHENTICATE,
+    [KEY(18, 'x')] = FIELD_X_FORWARDED_SERVER,
+    [KEY(19, 'p')] = FIELD_PROXY_AUTHORIZATION,
+};
 
 /* Do eight bytes differ in more than the case of letters? A letter in lower case has the bit 0x40, '-' has not. */
 static uint64_t differ(uint64_t bytes, uint64_t lower_case) {
@@ -92,16 +60,23 @@ static uint64_t differ(uint64_t bytes, uint64_t lower_case) {
     return (difference & ~case_bits) | ((difference & case_bits) << 1 & ~lower_case);
 }
 
-/* Is the text the name, in any case? In two or three steps of eight bytes, of which the last may overlap; what is
- * shorter byte by byte. */
+/* Two to seven bytes as a number; bytes in the middle may count twice. */
+static uint64_t load_short(const char *text, size_t length) {
+    uint32_t first, last;
+    if (length < sizeof first) {
+        return (uint64_t)(unsigned char)text[0] << 16 | (uint64_t)(unsigned char)text[length / 2] << 8 |
+               (unsigned char)text[length - 1];
+    }
+    memcpy(&first, text, sizeof first);
+    memcpy(&last, text + length - sizeof last, sizeof last);
+    return (uint64_t)first << 32 | last;
+}
+
+/* Is the text the name, in any case? In steps of eight bytes, of which the last may overlap. */
 static bool is_name(const char *text, const char *name, size_t length) {
-    uint64_t a = 0, b = 0;
+    uint64_t a, b;
     if (length < sizeof a) {
-        for (size_t i = 0; i < length; i++) {
-            a = a << 8 | (unsigned char)text[i];
-            b = b << 8 | (unsigned char)name[i];
-        }
-        return differ(a, b) == 0;
+        return differ(load_short(text, length), load_short(name, length)) == 0;
     }
     for (size_t at = 0;; at = length - at > 2 * sizeof a ? at + sizeof a : length - sizeof a) {
         memcpy(&a, text + at, sizeof a);
@@ -119,11 +94,11 @@ enum field_id field_id_of(struct span name) {
     if (name.len < 2 || name.len > 19) {
         return FIELD_OTHER;
     }
-    enum field_id id = candidate(KEY(name.len, name.ptr[0] | 0x20));
-    return id != FIELD_OTHER && is_name(name.ptr, names[id].ptr, name.len) ? id : FIELD_OTHER;
+    enum field_id id = candidates[KEY(name.len, (unsigned char)name.ptr[0] | 0x20)];
+    return names[id].len == name.len && is_name(name.ptr, names[id].ptr, name.len) ? id : FIELD_OTHER;
 }
 
-static void grow(struct field_list *list, struct arena *arena) {
+void fields_grow(struct field_list *list, struct arena *arena) {
     size_t capacity = list->capacity > 0 ? list->capacity * 2 : (size_t)FIRST_CAPACITY;
     struct field *larger = arena_alloc_raw(arena, capacity * sizeof *larger);
     if (list->count > 0) {
@@ -131,19 +106,6 @@ static void grow(struct field_list *list, struct arena *arena) {
     }
     list->fields = larger;
     list->capacity = capacity;
-}
-
-void fields_add_id(struct field_list *list, struct arena *arena, enum field_id id, struct span name,
-                   struct span value) {
-    if (list->count == list->capacity) {
-        grow(list, arena);
-    }
-    list->fields[list->count++] = (struct field){name, value, id};
-    list->present |= bit(id);
-}
-
-void fields_add(struct field_list *list, struct arena *arena, struct span name, struct span value) {
-    fields_add_id(list, arena, field_id_of(name), name, value);
 }
 
 static bool is_named(const struct field *field, enum field_id id, struct span name) {
@@ -173,11 +135,12 @@ struct field *fields_search_id(const struct field_list *list, enum field_id id) 
 }
 
 size_t fields_count_id(const struct field_list *list, enum field_id id) {
+    if ((list->repeated & bit(id)) == 0) {
+        return fields_find_id(list, id) != NULL ? 1 : 0;
+    }
     size_t found = 0;
-    if ((list->present & bit(id)) != 0) {
-        for (size_t i = 0; i < list->count; i++) {
-            found += list->fields[i].id == id;
-        }
+    for (size_t i = 0; i < list->count; i++) {
+        found += list->fields[i].id == id;
     }
     return found;
 }

@@ -62,15 +62,27 @@ struct field_list {
     struct field *fields; /* in the arena; grows by doubling */
     size_t count;
     size_t capacity;
-    uint64_t present; /* a bit (1 << id) for each id that may be in the list; never clear when one is */
+    uint64_t present;  /* a bit (1 << id) for each id that may be in the list; never clear when one is */
+    uint64_t repeated; /* the same for each that may be there more than once */
 };
 
 /* FIELD_OTHER for a name that weir does not act on. Case-insensitive. */
 enum field_id field_id_of(struct span name);
 
-/* Appends; the spans must live as long as the arena. The second form is for a name whose id is known. */
-void fields_add(struct field_list *list, struct arena *arena, struct span name, struct span value);
-void fields_add_id(struct field_list *list, struct arena *arena, enum field_id id, struct span name, struct span value);
+/* Appends; the spans must live as long as the arena. The first form is for a name whose id is known. */
+void fields_grow(struct field_list *list, struct arena *arena); /* makes room for at least one more */
+static inline void fields_add_id(struct field_list *list, struct arena *arena, enum field_id id, struct span name,
+                                 struct span value) {
+    if (list->count == list->capacity) {
+        fields_grow(list, arena);
+    }
+    list->fields[list->count++] = (struct field){name, value, id};
+    list->repeated |= list->present & UINT64_C(1) << id;
+    list->present |= UINT64_C(1) << id;
+}
+static inline void fields_add(struct field_list *list, struct arena *arena, struct span name, struct span value) {
+    fields_add_id(list, arena, field_id_of(name), name, value);
+}
 
 /* False: there is none of that id for sure. */
 static inline bool fields_may_have(const struct field_list *list, enum field_id id) {

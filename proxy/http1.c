@@ -215,7 +215,7 @@ void http1_begin(struct client *client) {
     } else {
         session = must_malloc(sizeof *session);
     }
-    memset(session, 0, offsetof(struct http1_session, arena_block));
+    memset(session, 0, offsetof(struct http1_session, exchange));
     session->client = client;
     session->bytes_out_before = client->stream.bytes_out;
     client->stream.paced = false;

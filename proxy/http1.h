@@ -13,7 +13,6 @@ struct worker;
 struct http1_session {
     struct http1_session *next_spare;
     struct client *client;
-    struct exchange exchange;
     struct head_scan scan;
     struct body_decoder body;
     int64_t body_since_ns;     /* when the body's time began: with the head, or with the 100 that asked for it; later by
@@ -29,6 +28,7 @@ struct http1_session {
     bool chunked;              /* the response's body is chunked */
     bool until_close;          /* the response's body ends with the connection */
     bool raw;                  /* a tunnel */
+    struct exchange exchange;  /* all before it is cleared for each request; it clears itself */
     _Alignas(max_align_t) char arena_block[4096];
 };
 

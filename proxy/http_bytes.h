@@ -15,6 +15,7 @@ enum http_byte_class {
     HTTP_BYTE_TARGET = 4, /* may stand in a request's target: http_target.c says which do not */
     HTTP_BYTE_TARGET_MARK = 8, /* "%" and "?": those of the target that mean something there */
     HTTP_BYTE_NAME = 16,       /* in a host's name: letters, digits, "-" and "_"; a dot needs a look at its place */
+    HTTP_BYTE_DIGIT = 32,
 };
 
 extern const uint8_t http_byte_classes[256];

@@ -81,8 +81,13 @@ static bool is_plainly_framed(const struct field_list *list) {
 
 /* --- lines --- */
 
-/* Why the line that begins with `name_length` token bytes is none. */
-static bool refuse_line(struct span line, size_t name_length, struct http_problem *problem) {
+/* Why the first of these lines is none. */
+static bool refuse_line(struct span lines, struct http_problem *problem) {
+    const char *feed = memchr(lines.ptr, '\n', lines.len);
+    if (feed == NULL || feed == lines.ptr || feed[-1] != '\r') {
+        return http_refuse(problem, 400, "a line ends in a bare line feed");
+    }
+    struct span line = {lines.ptr, (size_t)(feed - lines.ptr) - 1};
     if (line.ptr[0] == ' ' || line.ptr[0] == '\t') {
         return http_refuse(problem, 400, "a field is folded over several lines");
     }
@@ -90,7 +95,7 @@ static bool refuse_line(struct span line, size_t name_length, struct http_proble
     if (colon == NULL) {
         return http_refuse(problem, 400, "a field line has no colon");
     }
-    if (colon == line.ptr + name_length && name_length > 0) {
+    if (http_is_token((struct span){line.ptr, (size_t)(colon - line.ptr)})) {
         return http_refuse(problem, 400, "a control character stands in a field");
     }
     char before = colon > line.ptr ? colon[-1] : '\0';
@@ -99,32 +104,32 @@ static bool refuse_line(struct span line, size_t name_length, struct http_proble
                                                        : "a field name is no token");
 }
 
-/* One line without its CRLF, not empty. */
-static bool read_line(struct span line, struct field_list *list, struct arena *arena, struct http_problem *problem) {
-    struct span name = {line.ptr, http_span_of(line, HTTP_BYTE_TOKEN)};
-    struct span value = span_skip(line, name.len + 1);
-    if (name.len == 0 || name.len == line.len || line.ptr[name.len] != ':' || !http_is_field_text(value)) {
-        return refuse_line(line, name.len, problem);
+/* The first of the lines, which is not the empty one, into the list; how long it is with its CRLF, 0: it is none. */
+static size_t read_line(struct span lines, struct field_list *list, struct arena *arena) {
+    struct span name = {lines.ptr, http_span_of(lines, HTTP_BYTE_TOKEN)};
+    if (name.len == 0 || name.len == lines.len || lines.ptr[name.len] != ':') {
+        return 0;
+    }
+    struct span value = span_skip(lines, name.len + 1);
+    value.len = http_field_text_length(value);
+    size_t end = name.len + 1 + value.len;
+    if (lines.len - end < 2 || lines.ptr[end] != '\r' || lines.ptr[end + 1] != '\n') {
+        return 0;
     }
     fields_add(list, arena, name, span_trim(value));
-    return true;
+    return end + 2;
 }
 
 static bool read_lines(struct span lines, struct field_list *list, struct arena *arena, struct http_problem *problem) {
-    for (size_t start = 0; start < lines.len;) {
-        const char *feed = memchr(lines.ptr + start, '\n', lines.len - start);
-        size_t end = feed != NULL ? (size_t)(feed - lines.ptr) : lines.len;
-        if (feed == NULL || end == start || lines.ptr[end - 1] != '\r') {
-            return http_refuse(problem, 400, "a line ends in a bare line feed");
+    while (lines.len > 0) {
+        if (lines.len >= 2 && lines.ptr[0] == '\r' && lines.ptr[1] == '\n') {
+            return lines.len == 2 || http_refuse(problem, 400, "an empty line stands between fields");
         }
-        struct span line = {lines.ptr + start, end - 1 - start};
-        start = end + 1;
-        if (line.len == 0) {
-            return start == lines.len || http_refuse(problem, 400, "an empty line stands between fields");
+        size_t length = read_line(lines, list, arena);
+        if (length == 0) {
+            return refuse_line(lines, problem);
         }
-        if (!read_line(line, list, arena, problem)) {
-            return false;
-        }
+        lines = (struct span){lines.ptr + length, lines.len - length};
     }
     return http_refuse(problem, 400, "the fields have no end");
 }
@@ -137,7 +142,7 @@ bool http_parse_trailers(struct span lines, struct field_list *list, struct aren
 bool http_parse_fields(struct span lines, struct field_list *list, struct arena *arena, struct http_problem *problem) {
     if (!read_lines(lines, list, arena, problem)) {
         list->count = 0; /* nothing of a section that is not understood is shown to anybody */
-        list->present = 0;
+        list->present = list->repeated = 0;
         return false;
     }
     return is_plainly_framed(list) || ask_llhttp(list, arena, problem);

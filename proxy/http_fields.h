@@ -66,5 +66,6 @@ bool http_is_token_byte(unsigned char byte);
 bool http_is_token(struct span text);
 /* No control characters but a tab; 8-bit bytes are allowed. */
 bool http_is_field_text(struct span text);
+size_t http_field_text_length(struct span text); /* how much of it is, from its start on */
 
 #endif

@@ -13,36 +13,47 @@ bool http_is_token(struct span text) {
     return text.len > 0 && http_span_of(text, HTTP_BYTE_TOKEN) == text.len;
 }
 
-/* Eight bytes at once: the high bit of each byte that is below 0x20 or 0x7f (and, harmlessly, of some next to one). */
+/* Eight bytes at once: the high bit of each byte that is below 0x20 or 0x7f, and perhaps of some behind the first such
+ * one, in the order of memory on a little-endian machine. */
 static uint64_t suspicious(uint64_t bytes) {
     static const uint64_t ones = UINT64_C(0x0101010101010101), highs = UINT64_C(0x8080808080808080);
     uint64_t deletes = bytes ^ (ones * 0x7f);
     return (((bytes - ones * 0x20) & ~bytes) | ((deletes - ones) & ~deletes)) & highs;
 }
 
-bool http_is_field_text(struct span text) {
+size_t http_field_text_length(struct span text) {
     size_t at = 0;
-    uint64_t bytes;
-    while (text.len - at >= sizeof bytes) {
+    for (uint64_t bytes; text.len - at >= sizeof bytes;) {
         memcpy(&bytes, text.ptr + at, sizeof bytes);
-        if (suspicious(bytes) != 0) {
-            break;
+        uint64_t found = suspicious(bytes);
+        if (found == 0) {
+            at += sizeof bytes;
+            continue;
         }
-        at += sizeof bytes;
+        if (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__) {
+            at += (size_t)__builtin_ctzll(found) / 8;
+        }
+        if (!http_is_byte(text.ptr[at], HTTP_BYTE_FIELD)) {
+            return at;
+        }
+        at++; /* a tab; or, on a big-endian machine, a byte before the one that was found */
     }
-    /* What is left: fewer than eight bytes, or all behind a tab. */
-    return http_span_of(span_skip(text, at), HTTP_BYTE_FIELD) == text.len - at;
+    return at + http_span_of(span_skip(text, at), HTTP_BYTE_FIELD);
+}
+
+bool http_is_field_text(struct span text) {
+    return http_field_text_length(text) == text.len;
 }
 
 /* Is the line, finished or not, within the limits? bytes counts what there is of it, without its end. */
 static bool check_line_length(const struct head_scan *scan, size_t bytes, const struct http_limits *limits,
                               struct http_problem *problem) {
-    if (scan->lines == 0) {
-        return limits->line_bytes == 0 || bytes <= limits->line_bytes ||
-               http_refuse(problem, 414, "the request line is longer than LimitRequestLine");
+    size_t most = scan->lines == 0 ? limits->line_bytes : limits->field_bytes;
+    if (most == 0 || bytes <= most) {
+        return true;
     }
-    return limits->field_bytes == 0 || bytes <= limits->field_bytes ||
-           http_refuse(problem, 431, "a field is longer than LimitRequestFieldSize");
+    return scan->lines == 0 ? http_refuse(problem, 414, "the request line is longer than LimitRequestLine")
+                            : http_refuse(problem, 431, "a field is longer than LimitRequestFieldSize");
 }
 
 static bool check_line(const struct head_scan *scan, bool has_return, size_t bytes, const struct http_limits *limits,
@@ -54,7 +65,7 @@ static bool check_line(const struct head_scan *scan, bool has_return, size_t byt
     if (!has_return && !limits->bare_line_feed) {
         return http_refuse(problem, 400, "a line ends in a bare line feed");
     }
-    if (scan->lines > 0 && bytes > 0 && limits->field_count > 0 && scan->lines > limits->field_count) {
+    if (limits->field_count > 0 && scan->lines > limits->field_count && bytes > 0) {
         return http_refuse(problem, 431, "more fields than LimitRequestFields");
     }
     return true;
@@ -69,22 +80,21 @@ static bool check_line_start(struct span line, struct http_problem *problem) {
 enum head_scan_result http_scan_head(struct head_scan *scan, struct span bytes, const struct http_limits *limits,
                                      size_t *length, struct http_problem *problem) {
     while (scan->scanned < bytes.len) {
-        if (!check_line_start(span_skip(bytes, scan->line_start), problem)) {
+        const char *line = bytes.ptr + scan->line_start, *from = bytes.ptr + scan->scanned;
+        if (line[0] == '\r' && !check_line_start(span_skip(bytes, scan->line_start), problem)) {
             return HEAD_REFUSED;
         }
-        const char *from = bytes.ptr + scan->scanned;
         const char *feed = memchr(from, '\n', bytes.len - scan->scanned);
         if (feed == NULL) {
             scan->scanned = bytes.len;
             break;
         }
-        size_t end = (size_t)(feed - bytes.ptr);
-        bool has_return = end > scan->line_start && bytes.ptr[end - 1] == '\r';
-        size_t line_bytes = end - scan->line_start - (has_return ? 1 : 0);
+        bool has_return = feed > line && feed[-1] == '\r';
+        size_t line_bytes = (size_t)(feed - line) - (has_return ? 1 : 0);
         if (!check_line(scan, has_return, line_bytes, limits, problem)) {
             return HEAD_REFUSED;
         }
-        scan->scanned = scan->line_start = end + 1;
+        scan->scanned = scan->line_start = (size_t)(feed - bytes.ptr) + 1;
         scan->lines++;
         if (line_bytes == 0) {
             *length = scan->line_start;

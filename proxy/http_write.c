@@ -6,11 +6,31 @@ struct pen {
     char *at;
 };
 
-static void put(struct pen *pen, struct span text) {
-    if (text.len > 0) {
+#define PUT_LITERAL(pen, text)                                                                                         \
+    (memcpy((pen)->at, (text), sizeof(text) - 1), (pen)->at += sizeof(text) - 1) /* known at compile time */
+
+/* Most parts are some bytes long: two steps that may overlap take less than a call. */
+static inline void put(struct pen *pen, struct span text) {
+    uint64_t first, last;
+    uint32_t first_half, last_half;
+    if (text.len > 2 * sizeof first) {
         memcpy(pen->at, text.ptr, text.len);
-        pen->at += text.len;
+    } else if (text.len >= sizeof first) {
+        memcpy(&first, text.ptr, sizeof first);
+        memcpy(&last, text.ptr + text.len - sizeof last, sizeof last);
+        memcpy(pen->at, &first, sizeof first);
+        memcpy(pen->at + text.len - sizeof last, &last, sizeof last);
+    } else if (text.len >= sizeof first_half) {
+        memcpy(&first_half, text.ptr, sizeof first_half);
+        memcpy(&last_half, text.ptr + text.len - sizeof last_half, sizeof last_half);
+        memcpy(pen->at, &first_half, sizeof first_half);
+        memcpy(pen->at + text.len - sizeof last_half, &last_half, sizeof last_half);
+    } else {
+        for (size_t i = 0; i < text.len; i++) {
+            pen->at[i] = text.ptr[i];
+        }
     }
+    pen->at += text.len;
 }
 
 static size_t fields_length(const struct field_list *fields) {
@@ -23,9 +43,9 @@ static size_t fields_length(const struct field_list *fields) {
 
 static void put_field(struct pen *pen, struct span name, struct span value) {
     put(pen, name);
-    put(pen, SPAN_LITERAL(": "));
+    PUT_LITERAL(pen, ": ");
     put(pen, value);
-    put(pen, SPAN_LITERAL("\r\n"));
+    PUT_LITERAL(pen, "\r\n");
 }
 
 static void put_fields(struct pen *pen, const struct field_list *fields) {
@@ -49,20 +69,20 @@ enum { WIRE_BYTES_MAX = 128 };
 
 static void put_wire(struct pen *pen, const struct http_wire *wire) {
     if (wire->framing == BODY_LENGTH) {
-        put(pen, SPAN_LITERAL("Content-Length: "));
+        PUT_LITERAL(pen, "Content-Length: ");
         put_number(pen, wire->content_length);
-        put(pen, SPAN_LITERAL("\r\n"));
+        PUT_LITERAL(pen, "\r\n");
     } else if (wire->framing == BODY_CHUNKED) {
-        put(pen, SPAN_LITERAL("Transfer-Encoding: chunked\r\n"));
+        PUT_LITERAL(pen, "Transfer-Encoding: chunked\r\n");
     }
     if (wire->upgrade) {
-        put(pen, SPAN_LITERAL("Upgrade: websocket\r\nConnection: Upgrade\r\n"));
+        PUT_LITERAL(pen, "Upgrade: websocket\r\nConnection: Upgrade\r\n");
     } else if (wire->close) {
-        put(pen, SPAN_LITERAL("Connection: close\r\n"));
+        PUT_LITERAL(pen, "Connection: close\r\n");
     } else if (wire->keep_alive) {
-        put(pen, SPAN_LITERAL("Connection: keep-alive\r\n"));
+        PUT_LITERAL(pen, "Connection: keep-alive\r\n");
     }
-    put(pen, SPAN_LITERAL("\r\n"));
+    PUT_LITERAL(pen, "\r\n");
 }
 
 struct span http_write_request(struct arena *arena, const struct request_head *request, struct span target,
@@ -71,9 +91,9 @@ struct span http_write_request(struct arena *arena, const struct request_head *r
     char *start = arena_alloc_raw(arena, bound);
     struct pen pen = {start};
     put(&pen, request->method);
-    put(&pen, SPAN_LITERAL(" "));
+    PUT_LITERAL(&pen, " ");
     put(&pen, target);
-    put(&pen, SPAN_LITERAL(" HTTP/1.1\r\n"));
+    PUT_LITERAL(&pen, " HTTP/1.1\r\n");
     put_fields(&pen, fields);
     put_wire(&pen, wire);
     return (struct span){start, (size_t)(pen.at - start)};
@@ -86,10 +106,10 @@ struct span http_write_response(struct arena *arena, const struct response_head 
     struct pen pen = {start};
     char digits[4] = {(char)('0' + response->status / 100 % 10), (char)('0' + response->status / 10 % 10),
                       (char)('0' + response->status % 10), ' '};
-    put(&pen, SPAN_LITERAL("HTTP/1.1 "));
+    PUT_LITERAL(&pen, "HTTP/1.1 ");
     put(&pen, (struct span){digits, sizeof digits});
     put(&pen, response->reason);
-    put(&pen, SPAN_LITERAL("\r\n"));
+    PUT_LITERAL(&pen, "\r\n");
     put_fields(&pen, &response->fields);
     put_wire(&pen, wire);
     return (struct span){start, (size_t)(pen.at - start)};

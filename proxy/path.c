@@ -205,6 +205,9 @@ struct span path_encode(struct span decoded, struct arena *arena) {
 }
 
 bool path_has_prefix(struct span path, struct span prefix) {
+    if (prefix.len == 1 && prefix.ptr[0] == '/') {
+        return path.len > 0 && path.ptr[0] == '/'; /* by far the most common one */
+    }
     return span_starts_with(path, prefix) && (prefix.len == 0 || prefix.ptr[prefix.len - 1] == '/' ||
                                               path.len == prefix.len || path.ptr[prefix.len] == '/');
 }

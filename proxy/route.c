@@ -56,7 +56,9 @@ void route_begin(struct route *route, const struct host_index *index, const stru
                                           ? request->local_hosts
                                           : host_index_set(index, &request->local_address, request->local_port);
     const struct virtual_host *host = host_index_find_in(index, hosts, head->host, request->scratch);
-    *route = (struct route){.host = host, .settings = host->effective};
+    memset(route, 0, sizeof *route);
+    route->host = host;
+    route->settings = host->effective;
 
     struct path_forms forms;
     if (is_asterisk(head) || head->path.len == 0) {

@@ -88,7 +88,7 @@ static bool prefix_target(const struct route *route, const struct route_request 
     if (!path_has_prefix(route->normal_path, prefix)) {
         return false;
     }
-    bool literal = path_has_prefix(route->written_path, prefix);
+    bool literal = route->written_path.ptr == route->normal_path.ptr || path_has_prefix(route->written_path, prefix);
     bool same = span_equal(prefix, base) || (base.len == 0 && span_equal(prefix, SPAN_LITERAL("/")));
     if (same && literal && prefix.len > 0) {
         *target = untouched_target(route, request);
