@@ -38,6 +38,7 @@ struct client {
     uint64_t linger_from;    /* stream.bytes_in when lingering began */
     unsigned requests;       /* begun on this connection */
     uint8_t phase;           /* enum client_phase */
+    bool waits_little;       /* the kernel was told to let little wait unsent: a response was paced */
 };
 
 #endif

@@ -135,9 +135,13 @@ static void send_shutdown(void *downstream) {
 /* Bytes that are counted should be bytes about to be sent, and a changed cap should bite at once. */
 static void hint_paced(void *downstream) {
     struct http1_session *session = downstream;
-    session->client->stream.paced = true;
+    struct client *client = session->client;
+    client->stream.paced = true;
     int waiting_bytes = 16 * 1024;
-    (void)setsockopt(session->client->stream.fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &waiting_bytes, sizeof waiting_bytes);
+    if (!client->waits_little) {
+        (void)setsockopt(client->stream.fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &waiting_bytes, sizeof waiting_bytes);
+        client->waits_little = true; /* the option stays */
+    }
 }
 
 static bool take_back(void *downstream) {

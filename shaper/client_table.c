@@ -159,6 +159,7 @@ static struct client_record *add_pinned(struct client_table *table, struct shard
     struct client_record *record = must_calloc(1, sizeof *record), **bucket = bucket_of(table, shard, hash);
     record->key = *key;
     record->pins = 1;
+    record->shard = (uint32_t)(shard - table->shards);
     record->last_use_ns = now_ns;
     record->chain = *bucket;
     *bucket = record;
@@ -214,7 +215,7 @@ struct client_record *client_table_pin(struct client_table *table, const struct 
 }
 
 void client_table_unpin(struct client_table *table, struct client_record *record, int64_t now_ns) {
-    struct shard *shard = shard_of(table, hash_of(table, &record->key));
+    struct shard *shard = &table->shards[record->shard];
     pthread_mutex_lock(&shard->lock);
     assert(record->pins > 0);
     record->last_use_ns = now_ns;

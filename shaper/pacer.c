@@ -7,9 +7,12 @@
 enum { PARTS_PER_NS = 16 };
 #define PARTS_PER_S (INT64_C(1000000000) * PARTS_PER_NS)
 
-/* Rounded up: a rate is never exceeded by rounding. 128 bits, because bits times sixteenths of a nanosecond
- * overflow 64. */
+/* Rounded up: a rate is never exceeded by rounding. Bits times sixteenths of a nanosecond overflow 64 bits from
+ * 70 MB on; then it is 128. */
 static int64_t cost_parts(struct pace pace, uint64_t units) {
+    if (units <= INT64_MAX / PARTS_PER_S && pace.units_per_s <= INT64_MAX) {
+        return (int64_t)((units * (uint64_t)PARTS_PER_S + pace.units_per_s - 1) / pace.units_per_s);
+    }
     __extension__ unsigned __int128 parts = (unsigned __int128)units * (uint64_t)PARTS_PER_S + pace.units_per_s - 1;
     parts /= pace.units_per_s;
     return parts < INT64_MAX ? (int64_t)parts : INT64_MAX;
