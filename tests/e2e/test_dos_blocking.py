@@ -1,5 +1,5 @@
 """Burst blocking: what counts as a page, a site and a client, what a block means, and what is said about it."""
-# ctest: tsan valgrind
+# ctest: tsan
 import os
 import re
 import socket
@@ -224,6 +224,13 @@ def test_a_kept_connection_is_kept_when_refused(site):
         assert (answer.status, answer.header("Connection")) == (403, "close")
 
 
+def what_comes(proxy):
+    """The first byte of a new connection, to which nothing was sent; it is ended as soon as it is accepted."""
+    with socket.create_connection(("127.0.0.1", proxy.port), 10, ("127.0.0.5", 0)) as later:
+        later.settimeout(10)
+        return later.recv(1)
+
+
 @pytest.mark.parametrize("action", ["close", "reset"])
 def test_actions_that_end_the_connection(site, action):
     proxy = site(f"DOSBlockAction {action}")
@@ -231,14 +238,11 @@ def test_actions_that_end_the_connection(site, action):
     assert [connection.request("/").status for _ in range(2)] == [200, 200]
     connection.send(format_request("/"))
     assert connection.read_to_end() == b""
-    later = socket.create_connection(("127.0.0.1", proxy.port), 10, ("127.0.0.5", 0))  # ended as soon as accepted
-    later.settimeout(10)
     if action == "close":
-        assert later.recv(1) == b""
+        assert what_comes(proxy) == b""
     else:
-        with pytest.raises(ConnectionResetError):
-            later.recv(1)
-    later.close()
+        with pytest.raises(ConnectionResetError):  # by the connect() or the recv(), whichever sees it
+            what_comes(proxy)
     assert ask(proxy, source="127.0.0.6").status == 200
 
 
