@@ -142,7 +142,7 @@ def test_damage_while_it_runs(weir, server, directory, path):
     sent = total(proxy, 3)
     wait_used(path, "a.example", sent)
     # Somebody else has written, so that weir has to read again what is damaged behind its back.
-    shell(path, "INSERT INTO block VALUES ('192.0.2.1', 32, 1, '', ''); PRAGMA wal_checkpoint(TRUNCATE)")
+    shell(path, "INSERT INTO block VALUES ('192.0.2.1', 32, 1, '', '', '', 0, 0, 0); PRAGMA wal_checkpoint(TRUNCATE)")
     with open(path, "r+b") as file:
         size = os.fstat(file.fileno()).st_size
         file.seek(4096)

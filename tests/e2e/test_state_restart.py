@@ -240,6 +240,7 @@ def test_the_queries_of_the_documentation(weir, server, path):
 def test_only_its_owner_may_read_it(weir, server, path):
     proxy = weir(config(server))
     for name in (path, path + "-wal", path + "-shm", path + ".lock"):
+        wait_for(lambda name=name: os.path.exists(name), 5, f"{name} to be there")
         assert os.stat(name).st_mode & 0o077 == 0, name
     proxy.stop()
 

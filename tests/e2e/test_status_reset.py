@@ -69,7 +69,7 @@ def test_reset(proxy, parameters, left, where):
         assert after["period"]["begin"] is None or after["period"]["begin"] >= before["period"]["begin"]
     for name in ("one.example", "two.example", "three.example"):
         assert proxy.get(host=name).status == (503 if name in left else 200)
-    assert "was reset on the status page" in proxy.log()
+    proxy.wait_for_log("was reset on the status page")
 
 
 def test_the_page_comes_back_as_it_was(proxy):
