@@ -1,5 +1,6 @@
 /* Stream: reads, writes, and the watcher. Called by client.c, http1.c, origin_connection.c and the relay, on the
- * worker's thread. Always true: an open stream's watcher is active exactly when something is wanted. */
+ * worker's thread. Always true: an open stream's watcher is active exactly when something is wanted, and the timer
+ * `more` exactly when reading is wanted and TLS has something that the socket does not tell of. */
 #include "proxy/stream.h"
 
 #include <assert.h>
@@ -96,10 +97,18 @@ static void on_event(struct ev_loop *loop, ev_io *watcher, int events) {
     stream->ready(stream, events);
 }
 
+static void on_more(struct ev_loop *loop, ev_timer *timer, int events) {
+    (void)events;
+    struct stream *stream = timer->data;
+    on_event(loop, &stream->watcher, EV_READ);
+}
+
 void stream_open(struct stream *stream, struct worker *worker, int fd, stream_ready *ready) {
     *stream = (struct stream){.worker = worker, .fd = fd, .ready = ready};
     ev_io_init(&stream->watcher, on_event, fd, 0);
     stream->watcher.data = stream;
+    ev_timer_init(&stream->more, on_more, 0., 0.);
+    stream->more.data = stream;
 }
 
 void stream_close(struct stream *stream) {
@@ -107,6 +116,7 @@ void stream_close(struct stream *stream) {
         return;
     }
     ev_io_stop(stream->worker->loop, &stream->watcher);
+    ev_timer_stop(stream->worker->loop, &stream->more);
     tls_link_free(&stream->tls);
     close(stream->fd);
     stream->fd = -1;
@@ -115,10 +125,22 @@ void stream_close(struct stream *stream) {
     stream->lead = SPAN_NONE;
 }
 
-void stream_want(struct stream *stream, int events) {
-    if (stream->tls != NULL && (events & EV_READ) != 0 && tls_link_has_more(stream->tls)) {
-        ev_feed_event(stream->worker->loop, &stream->watcher, EV_READ); /* the socket has nothing more to tell of it */
+/* In the loop's next turn, not in this one: libev runs what is fed to it before it looks at anything else, and a peer
+ * that always has more would keep the worker to itself. */
+static void want_more(struct stream *stream, bool wanted) {
+    if (wanted == ev_is_active(&stream->more)) {
+        return;
     }
+    if (wanted) {
+        ev_timer_set(&stream->more, 0., 0.);
+        ev_timer_start(stream->worker->loop, &stream->more);
+    } else {
+        ev_timer_stop(stream->worker->loop, &stream->more);
+    }
+}
+
+void stream_want(struct stream *stream, int events) {
+    want_more(stream, stream->tls != NULL && (events & EV_READ) != 0 && tls_link_has_more(stream->tls));
     int watched = ev_is_active(&stream->watcher) ? stream->watcher.events & (EV_READ | EV_WRITE) : 0;
     if (watched == events || stream->fd < 0) {
         return;
