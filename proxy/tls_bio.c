@@ -123,6 +123,8 @@ void tls_bio_fetch(struct tls_link *link, size_t bytes) {
     if (thread->in_length > 0 || link->socket_ended) {
         return;
     }
+    free(link->unread); /* all of it was taken: what is left from here on lies in the thread's buffer */
+    link->unread = NULL;
     size_t room = bytes < sizeof thread->in_bytes ? bytes : sizeof thread->in_bytes;
     ssize_t count = recv(link->fd, thread->in_bytes, room, MSG_DONTWAIT);
     link->drained = count < (ssize_t)room;

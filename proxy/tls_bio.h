@@ -33,8 +33,9 @@ struct tls_link {
     bool socket_ended; /* the socket has no more to read */
     bool broken;       /* the socket or OpenSSL has failed: nothing can be sent */
     bool end_sent;
-    bool resists;            /* the socket did not take the last batch whole: offer it less */
-    const char *failure;     /* static text */
+    bool end_waits;      /* the last read took data, and the end or the failure behind it is to be told by the next */
+    bool resists;        /* the socket did not take the last batch whole: offer it less */
+    const char *failure; /* static text */
     struct tls_facts *facts; /* from the handshake on */
 };
 

@@ -30,32 +30,40 @@ static enum tls_result note_end(struct tls_link *link, int result) {
     return link->is_client ? TLS_CUT : TLS_ENDED; /* a request says itself how long it is; a response may not */
 }
 
+static bool nothing_waits(const struct tls_link *link) {
+    return link->thread->in_length == 0 && SSL_pending(link->ssl) == 0;
+}
+
 enum tls_result tls_link_read(struct tls_link *link, char *into, size_t room, size_t *count) {
     enum tls_result result = TLS_OK;
+    bool may_fetch = true;
     *count = 0;
     tls_bio_enter(link);
-    if (SSL_pending(link->ssl) == 0) {
-        tls_bio_fetch(link, room + RECORDS_ADD);
-    }
     ERR_clear_error();
     while (*count < room) {
         size_t left = room - *count;
+        if (may_fetch && nothing_waits(link)) {
+            may_fetch = false;
+            tls_bio_fetch(link, left + RECORDS_ADD);
+        }
         int got = SSL_read(link->ssl, into + *count, left < TLS_IN_BYTES ? (int)left : TLS_IN_BYTES);
-        if (got <= 0) {
-            result = note_end(link, got);
+        may_fetch = may_fetch && !link->drained; /* what was kept was the beginning of a record, or there is room */
+        if (got > 0) {
+            *count += (size_t)got;
+        } else if ((result = note_end(link, got)) != TLS_BLOCKED || !nothing_waits(link)) {
             break;
         }
-        *count += (size_t)got;
-        if (link->thread->in_length == 0 && SSL_pending(link->ssl) == 0) {
+        if (nothing_waits(link) && !may_fetch) {
             break;
         }
     }
     tls_bio_leave(link);
-    return *count > 0 ? TLS_OK : result; /* an end, or a failure, comes again at the next call */
+    link->end_waits = *count > 0 && result != TLS_OK && result != TLS_BLOCKED;
+    return *count > 0 ? TLS_OK : result;
 }
 
 bool tls_link_has_more(const struct tls_link *link) {
-    return link->unread != NULL || (link->established && SSL_pending(link->ssl) > 0);
+    return link->unread != NULL || link->end_waits || (link->established && SSL_pending(link->ssl) > 0);
 }
 
 bool tls_link_is_drained(const struct tls_link *link) {
