@@ -257,6 +257,9 @@ struct tls_context *tls_context_new_server(struct tls_thread *thread, const stru
     SSL_CTX_set_verify_depth(context->ssl, (int)settings->verify_depth);
     SSL_CTX_set_timeout(context->ssl, SESSION_SECONDS);
     set_session_context(context);
+    /* A client that only closes its side may still get its answer: without this OpenSSL calls it a failure, sends an
+     * alert and nothing more. HTTP says itself where a request ends. */
+    SSL_CTX_set_options(context->ssl, SSL_OP_IGNORE_UNEXPECTED_EOF);
     if (settings->honor_cipher_order) {
         SSL_CTX_set_options(context->ssl, SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
     }
