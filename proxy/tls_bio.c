@@ -162,7 +162,7 @@ static int bio_read(BIO *bio, char *into, int size) {
 }
 
 /* With kernel TLS all but data is sent by itself, its type beside it. */
-static int write_kernel_record(BIO *bio, struct tls_link *link, const char *bytes, size_t length) {
+static int write_kernel_record(struct tls_link *link, const char *bytes, size_t length) {
     union {
         char bytes[CMSG_SPACE(sizeof(unsigned char))];
         struct cmsghdr aligned;
@@ -180,8 +180,9 @@ static int write_kernel_record(BIO *bio, struct tls_link *link, const char *byte
     header->cmsg_len = CMSG_LEN(sizeof(unsigned char));
     *CMSG_DATA(header) = link->kernel_record;
     ssize_t count = sendmsg(link->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (count < 0 && (errno == EAGAIN || errno == EINTR)) {
-        BIO_set_retry_write(bio);
+    if (count < 0) { /* no event would bring us back to a record of OpenSSL's own: better ended than stuck */
+        fail(link, errno == EAGAIN ? "the peer does not read, and there is no room for a handshake or an alert"
+                                   : "the connection was reset by the peer");
     }
     return (int)count;
 }
@@ -195,7 +196,7 @@ static int bio_write(BIO *bio, const char *bytes, int size) {
         return -1;
     }
     if (link->kernel_record != 0) {
-        return write_kernel_record(bio, link, bytes, (size_t)size);
+        return write_kernel_record(link, bytes, (size_t)size);
     }
     if ((size_t)size > sizeof thread->out_bytes - thread->out_length) {
         write_out(link);
