@@ -1,5 +1,6 @@
 /* A request's head: the start line by hand (any token is a method, RFC 9110, 9.1), the fields by http_fields.c, then
  * what the fields mean together. Called by http1.c; pure. Everything in the result points into the arena. */
+#include "proxy/http_bytes.h"
 #include "proxy/http_head.h"
 
 /* A copy in which every line ends in CRLF: with HttpProtocolOptions Unsafe a bare LF gets the CR it lacks before
@@ -33,9 +34,9 @@ static bool parse_version(struct span text, uint8_t *minor_version, struct http_
 }
 
 static bool parse_request_line(struct span line, struct request_head *request, struct http_problem *problem) {
-    const char *first = memchr(line.ptr, ' ', line.len);
-    request->method = (struct span){line.ptr, first != NULL ? (size_t)(first - line.ptr) : line.len};
-    if (!http_is_token(request->method)) {
+    request->method = (struct span){line.ptr, http_span_of(line, HTTP_BYTE_TOKEN)};
+    bool is_whole = request->method.len == line.len;
+    if (request->method.len == 0 || (!is_whole && line.ptr[request->method.len] != ' ')) {
         request->method = SPAN_NONE;
         return http_refuse(problem, 400, "the method is no token");
     }
@@ -43,7 +44,7 @@ static bool parse_request_line(struct span line, struct request_head *request, s
         return http_refuse(problem, 400, "HTTP/2 is not spoken here");
     }
     struct span rest = span_skip(line, request->method.len + 1);
-    const char *second = first != NULL ? memchr(rest.ptr, ' ', rest.len) : NULL;
+    const char *second = !is_whole ? memchr(rest.ptr, ' ', rest.len) : NULL;
     if (second == NULL) {
         return http_refuse(problem, 400, "the request line has not three words");
     }

@@ -42,20 +42,18 @@ static bool is_port(struct span text) {
     return value <= 65535;
 }
 
-/* reg-name of RFC 3986, 3.2.2, of which a browser sends letters, digits, '-', '.' and '_'; sub-delims and escapes are
- * left out, as Apache's strict check does. */
-static bool is_name(struct span text) {
-    if (text.ptr == NULL || text.len == 0 || text.len > 255) {
-        return false;
-    }
-    while (text.len > 0) {
-        size_t label = http_span_of(text, HTTP_BYTE_NAME);
-        if (label == 0 || (label < text.len && text.ptr[label] != '.')) {
-            return false;
+/* How much of the text is a name; 0: it begins with none. reg-name of RFC 3986, 3.2.2, of which a browser sends
+ * letters, digits, '-', '.' and '_'; sub-delims and escapes are left out, as Apache's strict check does. */
+static size_t name_length(struct span text) {
+    size_t length = 0;
+    for (;;) {
+        size_t label = http_span_of(span_skip(text, length), HTTP_BYTE_NAME);
+        length += label;
+        if (label == 0 || length == text.len || text.ptr[length] != '.') {
+            return length;
         }
-        text = span_skip(text, label + 1);
+        length++;
     }
-    return true;
 }
 
 bool http_is_host(struct span text) {
@@ -70,7 +68,7 @@ bool http_is_host(struct span text) {
         return memchr(inside.ptr, ':', inside.len) != NULL && ip_address_parse(inside, &address) &&
                (after.len == 0 || (after.ptr[0] == ':' && is_port(span_skip(after, 1))));
     }
-    const char *colon = memchr(text.ptr != NULL ? text.ptr : "", ':', text.len);
-    struct span name = {text.ptr, colon != NULL ? (size_t)(colon - text.ptr) : text.len};
-    return is_name(name) && (colon == NULL || is_port(span_skip(text, name.len + 1)));
+    size_t length = name_length(text);
+    return length > 0 && length <= 255 &&
+           (length == text.len || (text.ptr[length] == ':' && is_port(span_skip(text, length + 1))));
 }

@@ -36,7 +36,7 @@ struct client_record {
     /* The table's own. */
     struct client_key key;
     uint32_t pins;
-    uint32_t shard; /* where it is kept, so that giving it back needs no hash */
+    uint32_t shard;      /* where it is kept, so that giving it back needs no hash */
     int64_t last_use_ns; /* when it was last pinned or given back */
     struct client_record *chain, *older, *newer;
 };
