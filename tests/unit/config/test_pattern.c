@@ -44,6 +44,40 @@ static void test_match(void) {
     CU_ASSERT_EQUAL(match.group[2].len, 1);
 }
 
+/* A plain begin is compared before anything is matched: that must not change what matches. */
+static void test_plain_beginnings(void) {
+    static const struct {
+        const char *pattern, *subject;
+        bool matches;
+    } rows[] = {
+        {"^/static/", "/static/a", true},
+        {"^/static/", "/stati", false},
+        {"^/static/", "", false},
+        {"^/a*b", "/b", true},
+        {"^/ab?c", "/ac", true},
+        {"^/ab{0,1}c", "/ac", true},
+        {"^/ab+c", "/ac", false},
+        {"^/ab+c", "/abbc", true},
+        {"^/a|b", "xb", true},
+        {"^/a(x|y)", "/ay", true},
+        {"(?i)^/A", "/a", true},
+        {"^/a(?i)B", "/ab", true},
+        {"^(?i)/A", "/a", true},
+        {"(?m)^/b", "/a\n/b", true},
+        {"^/a$", "/a", true},
+        {"^/a$", "/ab", false},
+        {"^/a.c", "/abc", true},
+        {"^\\/a", "/a", true},
+        {"(?x)^/a b", "/ab", true},
+        {"^", "", true},
+        {"^/a?", "/", true},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        CU_ASSERT_EQUAL(matches(rows[i].pattern, false, span_of(rows[i].subject), NULL), rows[i].matches);
+    }
+    CU_ASSERT_TRUE(matches("^/STATIC/", true, span_of("/static/"), NULL));
+}
+
 static void test_many_groups(void) {
     struct pattern_match match;
     CU_ASSERT_TRUE(matches("(a)(b)(c)(d)(e)(f)(g)(h)(i)(j)(k)(l)", false, span_of("abcdefghijkl"), &match));
@@ -186,6 +220,7 @@ int main(void) {
     CU_initialize_registry();
     CU_pSuite suite = CU_add_suite("pattern", NULL, NULL);
     CU_add_test(suite, "matches and groups", test_match);
+    CU_add_test(suite, "more groups than are kept", test_plain_beginnings);
     CU_add_test(suite, "more groups than are kept", test_many_groups);
     CU_add_test(suite, "bytes of any value", test_bytes_of_any_value);
     CU_add_test(suite, "bad patterns", test_bad_patterns);
