@@ -304,6 +304,8 @@ bool ip_address_is_private(const struct ip_address *address) {
 
 struct ip_address ip_address_mask(const struct ip_address *address, unsigned length) {
     struct ip_address masked = *address;
-    clear_after(masked.bytes, sizeof masked.bytes, length);
+    if (length < (address->family == IP_V6 ? 128 : 32)) {
+        clear_after(masked.bytes, sizeof masked.bytes, length);
+    }
     return masked;
 }

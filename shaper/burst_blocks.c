@@ -84,6 +84,7 @@ struct burst_hold *burst_hold_begin(struct burst_guard *guard, struct burst_shar
     if (!is_known) {
         hold = must_calloc(1, sizeof *hold);
         client->hold = hold;
+        atomic_store_explicit(&client->is_blocked, true, memory_order_relaxed);
         burst_client_settle(shard, client);
         atomic_fetch_add_explicit(&guard->holds, 1, memory_order_relaxed);
     }
@@ -111,6 +112,7 @@ struct burst_hold *burst_hold_begin(struct burst_guard *guard, struct burst_shar
 void burst_hold_end(struct burst_guard *guard, struct burst_shard *shard, struct burst_hold *hold) {
     take_out(shard, hold);
     hold->owner->hold = NULL;
+    atomic_store_explicit(&hold->owner->is_blocked, false, memory_order_relaxed);
     burst_client_settle(shard, hold->owner);
     free(hold);
     atomic_fetch_sub_explicit(&guard->holds, 1, memory_order_relaxed);

@@ -89,7 +89,9 @@ static bool is_blocked_already(const struct asked *asked, struct burst_shard *sh
         pthread_mutex_unlock(&shard->lock);
         return true;
     }
-    if (atomic_load_explicit(&asked->guard->holds, memory_order_relaxed) == 0) {
+    const struct burst_client *held = held_client(asked);
+    if (atomic_load_explicit(&asked->guard->holds, memory_order_relaxed) == 0 ||
+        (held != NULL && !atomic_load_explicit(&held->is_blocked, memory_order_relaxed))) {
         return false; /* a block that begins at this moment is seen when the request is counted */
     }
     pthread_mutex_lock(&shard->lock);

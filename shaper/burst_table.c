@@ -184,11 +184,13 @@ static uint64_t mix(uint64_t word) {
     return word ^ word >> 31;
 }
 
-/* What clients choose, address and path, comes hashed with the secret key, so mixing is enough here. */
+/* What clients choose, address and path, comes hashed with the secret key, so mixing is enough here. The factors, any
+ * odd numbers with their bits well spread, keep apart what a configuration chooses. */
 static uint64_t window_hash(const struct burst_window_key *key) {
-    uint64_t hash = mix(key->client_hash ^ ((uint64_t)key->kind << 32 | key->host_id));
-    hash = mix(hash ^ ((uint64_t)key->rule.count << 32 | key->rule.interval_s));
-    return mix(hash ^ key->path_hash);
+    uint64_t place = (uint64_t)key->kind << 32 | key->host_id;
+    uint64_t rule = (uint64_t)key->rule.count << 32 | key->rule.interval_s;
+    return mix((key->client_hash ^ key->path_hash) + place * UINT64_C(0x9e3779b97f4a7c15) +
+               rule * UINT64_C(0xd6e8feb86659fd93));
 }
 
 struct sliding_window *burst_window_get(struct burst_guard *guard, struct burst_shard *shard,

@@ -48,6 +48,7 @@ struct burst_client {
     struct burst_client *chain, *quiet_next;
     struct burst_window *windows;
     struct burst_hold *hold; /* NULL: not blocked; it may be over and not swept yet */
+    atomic_bool is_blocked;  /* whether there is one: also for who holds the client and has not the lock */
 };
 
 /* One sliding window of a client: of a page, a host, all hosts, or its connections. */

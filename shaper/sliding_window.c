@@ -53,40 +53,42 @@ static int64_t not_before_last(const struct sliding_window *window, int64_t now_
     return now_ns > window->last_ns ? now_ns : window->last_ns;
 }
 
-static size_t slot_before(const struct sliding_window *window, size_t slot) {
-    return slot > 0 ? slot - 1 : (size_t)window->slots - 1;
+static size_t oldest(const struct sliding_window *window) {
+    size_t before = (size_t)window->newest + window->slots - window->used + 1;
+    return before < window->slots ? before : before - window->slots;
 }
 
-/* How many slots, from the newest on, are in the window; *events: how many events they hold. */
-static size_t slots_within(const struct sliding_window *window, uint32_t now_tick, uint64_t *events) {
-    size_t slot = window->newest, within = 0;
-    *events = 0;
-    while (within < window->used && age_ns(window, slot, now_tick) < interval_ns(window)) {
-        *events += window->has_counts ? window->values[window->slots + slot] : 1;
-        slot = slot_before(window, slot);
-        within++;
-    }
-    return within;
+static uint32_t events_of(const struct sliding_window *window, size_t slot) {
+    return window->has_counts ? window->values[window->slots + slot] : 1;
 }
 
 uint64_t sliding_window_count(const struct sliding_window *window, int64_t now_ns) {
     if (has_passed(window, now_ns)) {
         return 0;
     }
-    uint64_t events;
-    slots_within(window, tick_of(window, not_before_last(window, now_ns)), &events);
+    uint32_t now_tick = tick_of(window, not_before_last(window, now_ns));
+    uint32_t events = window->events;
+    size_t slot = oldest(window);
+    for (size_t left = window->used; left > 0 && age_ns(window, slot, now_tick) >= interval_ns(window); left--) {
+        events -= events_of(window, slot);
+        slot = slot + 1 < window->slots ? slot + 1 : 0;
+    }
     return events;
 }
 
-/* Forgets what has left the window; the moment as it counts, and the events that are left. */
-static int64_t advance(struct sliding_window *window, int64_t now_ns, uint64_t *events) {
-    *events = 0;
+/* Forgets what has left the window; returns the moment as it counts. */
+static int64_t advance(struct sliding_window *window, int64_t now_ns) {
     if (has_passed(window, now_ns)) {
         window->used = 0;
+        window->events = 0;
         return now_ns;
     }
     now_ns = not_before_last(window, now_ns);
-    window->used = (uint8_t)slots_within(window, tick_of(window, now_ns), events);
+    uint32_t now_tick = tick_of(window, now_ns);
+    while (window->used > 0 && age_ns(window, oldest(window), now_tick) >= interval_ns(window)) {
+        window->events -= events_of(window, oldest(window));
+        window->used--;
+    }
     return now_ns;
 }
 
@@ -96,27 +98,35 @@ static void add(struct sliding_window *window, int64_t now_ns) {
     window->last_ns = now_ns;
     if (counts != NULL && window->used > 0 &&
         age_ns(window, window->newest, now_tick) < interval_ns(window) / WINDOW_SHARED_SLOTS) {
-        counts[window->newest] += counts[window->newest] < UINT32_MAX ? 1 : 0;
+        uint32_t one = window->events < UINT32_MAX ? 1 : 0;
+        counts[window->newest] += one;
+        window->events += one;
         return;
     }
+    if (window->used == window->slots) { /* the oldest gives way, be it that rounding kept it in the window */
+        window->events -= events_of(window, oldest(window));
+        window->used--;
+    }
     window->newest = (uint8_t)(window->newest + 1 < window->slots ? window->newest + 1 : 0);
-    window->used = window->used < window->slots ? (uint8_t)(window->used + 1) : window->slots;
+    window->used++;
+    uint32_t one = window->events < UINT32_MAX ? 1 : 0;
+    window->events += one;
     window->values[window->newest] = now_tick;
     if (counts != NULL) {
-        counts[window->newest] = 1;
+        counts[window->newest] = one;
     }
 }
 
 uint64_t sliding_window_add(struct sliding_window *window, int64_t now_ns) {
-    uint64_t events;
-    add(window, advance(window, now_ns, &events));
-    return events + 1;
+    now_ns = advance(window, now_ns);
+    uint64_t before = window->events;
+    add(window, now_ns);
+    return before + 1;
 }
 
 bool sliding_window_take(struct sliding_window *window, uint32_t limit, int64_t now_ns) {
-    uint64_t events;
-    now_ns = advance(window, now_ns, &events);
-    if (events >= limit) {
+    now_ns = advance(window, now_ns);
+    if (window->events >= limit) {
         return false;
     }
     add(window, now_ns);

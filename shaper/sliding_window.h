@@ -22,6 +22,7 @@ enum { WINDOW_EXACT_MAX = 16, WINDOW_SHARED_SLOTS = 8 };
 
 struct sliding_window {
     int64_t last_ns; /* of the last event; WINDOW_EMPTY before the first */
+    uint32_t events; /* in all slots in use; what would be more than 32 bits hold is not counted */
     uint32_t interval_s;
     uint8_t tick_shift; /* a tick is 2^tick_shift ns: an interval is less than 2^31 of them */
     uint8_t slots;
