@@ -290,8 +290,6 @@ void shaper_release(struct shaper_ticket *ticket, struct shaper_time now) {
         shaper_return(ticket, SHAPER_REQUEST_BODY);
     }
     leave_counts(ticket);
-    if (ticket->client != NULL) {
-        client_table_unpin(ticket->shaper->clients, ticket->client, now.mono_ns);
-    }
+    ticket_give_client_back(ticket, now);
     ticket_clear(ticket);
 }

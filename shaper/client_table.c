@@ -225,6 +225,10 @@ void client_table_unpin(struct client_table *table, struct client_record *record
     pthread_mutex_unlock(&shard->lock);
 }
 
+bool client_table_is_half_free(const struct client_table *table) {
+    return atomic_load_explicit(&table->clients, memory_order_relaxed) <= table->max_clients / 2;
+}
+
 /* ---- a record's counts ---- */
 
 void client_record_note(struct client_record *record, bool refused, bool delayed, int64_t now_s) {

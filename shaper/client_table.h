@@ -63,6 +63,9 @@ struct client_record *client_table_pin(struct client_table *table, const struct 
 /* Once for each pin. */
 void client_table_unpin(struct client_table *table, struct client_record *record, int64_t now_ns);
 
+/* Whether at least half of the room is left, so that nobody is forgotten for a record that stays pinned for long. */
+bool client_table_is_half_free(const struct client_table *table);
+
 /* Counts bytes sent to the client, from zero when the host's quota is in a new epoch. */
 void client_record_count(struct client_record *record, uint64_t bytes, uint64_t epoch, int64_t now_s);
 /* Counts a request of the client's and what became of it. */

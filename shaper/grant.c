@@ -13,40 +13,25 @@ enum { FIRST_BYTES_MAX = 16384, FIRST_BYTES_PER_S = 4, BITS_PER_BYTE = 8 };
 /* While a speed may change at any byte, no more than this goes out before it is looked at again. */
 enum { LOOK_AGAIN_BYTES = 16384 };
 
-struct speeds {
-    struct lane *lanes[SHAPER_SCOPES];
-    uint64_t bits_per_s[SHAPER_SCOPES];
-    size_t count;
-};
-
-static void add_speed(struct speeds *speeds, struct lane *lane, uint64_t bits_per_s) {
-    if (bits_per_s > 0) {
-        speeds->lanes[speeds->count] = lane;
-        speeds->bits_per_s[speeds->count++] = bits_per_s;
+/* Those that hold now: kept with the ticket, or found and written to *room. */
+static const struct shaper_speeds *speeds_now(const struct shaper_ticket *ticket, enum shaper_direction direction,
+                                              int64_t wall_s, struct shaper_speeds *room) {
+    if (direction == SHAPER_RESPONSE && !ticket->follows_quota) {
+        return &ticket->speeds;
     }
-}
-
-static struct speeds speeds_now(const struct shaper_ticket *ticket, enum shaper_direction direction, int64_t wall_s) {
-    struct speeds speeds = {.count = 0};
+    room->count = 0;
     if (ticket->dry_run) {
-        return speeds;
+        return room;
     }
     if (direction == SHAPER_REQUEST_BODY) {
-        add_speed(&speeds, &ticket->host->upload, ticket->upload_bits_per_s);
-        return speeds;
+        ticket_add_speed(room, &ticket->host->upload, ticket->upload_bits_per_s);
+    } else {
+        ticket_find_speeds(ticket, ticket_exceeded(ticket, wall_s), room);
     }
-    unsigned exceeded = ticket->follows_quota ? ticket_exceeded(ticket, wall_s) : 0;
-    for (size_t i = 0; i < SHAPER_SCOPES; i++) {
-        if (ticket->scopes[i] != NULL) {
-            const struct shaper_cap *cap = &ticket->caps[i];
-            bool is_exceeded = (exceeded & 1u << i) != 0;
-            add_speed(&speeds, &ticket->scopes[i]->lane, is_exceeded ? cap->exceeded_bits_per_s : cap->bits_per_s);
-        }
-    }
-    return speeds;
+    return room;
 }
 
-static bool was_made_at(const struct shaper_hold *hold, const struct speeds *speeds) {
+static bool was_made_at(const struct shaper_hold *hold, const struct shaper_speeds *speeds) {
     bool same = hold->lane_count == speeds->count;
     for (size_t i = 0; same && i < speeds->count; i++) {
         same = hold->lanes[i] == speeds->lanes[i] && hold->bits_per_s[i] == speeds->bits_per_s[i];
@@ -56,7 +41,7 @@ static bool was_made_at(const struct shaper_hold *hold, const struct speeds *spe
 
 /* ---- how much ---- */
 
-static uint64_t quantum(const struct speeds *speeds, uint64_t wanted_bytes) {
+static uint64_t quantum(const struct shaper_speeds *speeds, uint64_t wanted_bytes) {
     uint64_t bytes = wanted_bytes;
     for (size_t i = 0; i < speeds->count; i++) {
         uint64_t share = lane_quantum_bytes(speeds->lanes[i], speeds->bits_per_s[i]);
@@ -65,7 +50,7 @@ static uint64_t quantum(const struct speeds *speeds, uint64_t wanted_bytes) {
     return bytes;
 }
 
-static uint64_t first_bytes(const struct speeds *speeds) {
+static uint64_t first_bytes(const struct shaper_speeds *speeds) {
     uint64_t bytes = FIRST_BYTES_MAX;
     for (size_t i = 0; i < speeds->count; i++) {
         uint64_t share = speeds->bits_per_s[i] / BITS_PER_BYTE / FIRST_BYTES_PER_S;
@@ -75,7 +60,7 @@ static uint64_t first_bytes(const struct speeds *speeds) {
 }
 
 /* What may be owed on top of the debts that there are; 0 when one of them is too large already. */
-static uint64_t room_for_debt(const struct speeds *speeds, int64_t now_ns) {
+static uint64_t room_for_debt(const struct shaper_speeds *speeds, int64_t now_ns) {
     uint64_t room = UINT64_MAX;
     for (size_t i = 0; i < speeds->count; i++) {
         int64_t left_ns = first_debt_ns - lane_excess_debt_ns(speeds->lanes[i], speeds->bits_per_s[i], now_ns);
@@ -89,7 +74,7 @@ static uint64_t room_for_debt(const struct speeds *speeds, int64_t now_ns) {
 }
 
 /* The first bytes of a response go out at once and are owed, so that a small page does not wait behind the bulk. */
-static bool takes_first_bytes(struct shaper_ticket *ticket, const struct speeds *speeds, int64_t now_ns,
+static bool takes_first_bytes(struct shaper_ticket *ticket, const struct shaper_speeds *speeds, int64_t now_ns,
                               uint64_t *bytes) {
     if (!ticket->has_begun) {
         ticket->has_begun = true;
@@ -110,7 +95,7 @@ static bool takes_first_bytes(struct shaper_ticket *ticket, const struct speeds 
 
 /* ---- the reservation ---- */
 
-static void make_reservation(struct shaper_hold *hold, const struct speeds *speeds, uint64_t bytes, bool at_once,
+static void make_reservation(struct shaper_hold *hold, const struct shaper_speeds *speeds, uint64_t bytes, bool at_once,
                              int64_t now_ns) {
     hold->bytes = bytes;
     hold->at_ns = now_ns;
@@ -135,7 +120,7 @@ static bool find_lane(const struct shaper_hold *hold, const struct lane *lane, s
 }
 
 /* Limits have changed: the reservation moves with them. Lanes that hold no longer get it back, new ones are asked. */
-static void move_reservation(struct shaper_hold *hold, const struct speeds *speeds, int64_t now_ns) {
+static void move_reservation(struct shaper_hold *hold, const struct shaper_speeds *speeds, int64_t now_ns) {
     struct shaper_hold old = *hold;
     bool is_kept[SHAPER_SCOPES] = {false};
     hold->at_ns = now_ns;
@@ -178,22 +163,23 @@ struct shaper_grant shaper_reserve(struct shaper_ticket *ticket, const struct sh
     if (ticket->is_uncapped) {
         return (struct shaper_grant){wanted_bytes, now.mono_ns, false};
     }
-    struct speeds speeds = speeds_now(ticket, direction, now.wall_s);
-    if (hold->bytes > 0 && !was_made_at(hold, &speeds)) {
-        move_reservation(hold, &speeds, now.mono_ns);
+    struct shaper_speeds room;
+    const struct shaper_speeds *speeds = speeds_now(ticket, direction, now.wall_s, &room);
+    if (hold->bytes > 0 && !was_made_at(hold, speeds)) {
+        move_reservation(hold, speeds, now.mono_ns);
     } else if (hold->bytes == 0) {
         bool is_response = direction == SHAPER_RESPONSE, may_change = is_response && ticket->follows_quota;
         uint64_t bytes = may_change && wanted_bytes > LOOK_AGAIN_BYTES ? LOOK_AGAIN_BYTES : wanted_bytes;
-        bool at_once = is_response && takes_first_bytes(ticket, &speeds, now.mono_ns, &bytes);
-        bytes = at_once ? bytes : quantum(&speeds, bytes);
-        make_reservation(hold, &speeds, bytes, at_once, now.mono_ns);
+        bool at_once = is_response && takes_first_bytes(ticket, speeds, now.mono_ns, &bytes);
+        bytes = at_once ? bytes : quantum(speeds, bytes);
+        make_reservation(hold, speeds, bytes, at_once, now.mono_ns);
     }
     uint64_t bytes = hold->bytes < wanted_bytes ? hold->bytes : wanted_bytes;
-    return (struct shaper_grant){bytes, hold->at_ns, speeds.count > 0};
+    return (struct shaper_grant){bytes, hold->at_ns, speeds->count > 0};
 }
 
 /* Bytes that went out beyond the turn are owed to every lane. */
-static void owe(const struct speeds *speeds, uint64_t bytes, int64_t now_ns) {
+static void owe(const struct shaper_speeds *speeds, uint64_t bytes, int64_t now_ns) {
     for (size_t i = 0; i < speeds->count; i++) {
         lane_owe(speeds->lanes[i], speeds->bits_per_s[i], bytes, now_ns);
     }
@@ -224,8 +210,8 @@ void shaper_charge(struct shaper_ticket *ticket, enum shaper_direction direction
         return;
     }
     if (bytes > hold->bytes) {
-        struct speeds speeds = speeds_now(ticket, direction, now.wall_s);
-        owe(&speeds, bytes - hold->bytes, now.mono_ns);
+        struct shaper_speeds room;
+        owe(speeds_now(ticket, direction, now.wall_s, &room), bytes - hold->bytes, now.mono_ns);
     }
     hold->bytes = bytes < hold->bytes ? hold->bytes - bytes : 0;
     if (hold->bytes == 0) {

@@ -53,11 +53,21 @@ const char *shaper_host_name(const struct virtual_host *host);
 
 /* ---- one request ---- */
 
+/* What a connection keeps of its client's record between its requests, so that they need not look for it. Zeroed:
+ * nothing. Keeping it takes no room from others: only while half of the table is free. One worker. */
+struct shaper_visitor {
+    struct shaper *shaper;
+    struct client_record *client; /* pinned; NULL: none, or a ticket has it */
+};
+/* The connection is closed, and no ticket of it is open. Zeroes it; a zeroed one is harmless. */
+void shaper_forget_visitor(struct shaper_visitor *visitor, struct shaper_time now);
+
 struct shaper_request {
-    size_t host;              /* index in config->hosts */
-    unsigned worker;          /* whose thread this is, from 0 */
-    struct ip_address client; /* IP_NONE: not known, and not limited by client */
-    struct span path;         /* without the query, as the exceeded page is compared with */
+    size_t host;                    /* index in config->hosts */
+    unsigned worker;                /* whose thread this is, from 0 */
+    struct ip_address client;       /* IP_NONE: not known, and not limited by client */
+    struct span path;               /* without the query, as the exceeded page is compared with */
+    struct shaper_visitor *visitor; /* of the request's connection: outlives the ticket, which is its only one; NULL */
 };
 
 /* The things that a request is counted under, in the order in which they are asked. */
@@ -99,6 +109,7 @@ struct shaper_ticket {
     struct traffic_class *host_class, *user_class;
     struct class_record *class; /* of the client, over all hosts; NULL: in none */
     struct client_record *client;
+    struct shaper_visitor *visitor; /* that gets the record back; NULL: the table does */
     struct tally
         *tallies[TICKET_TALLIES]; /* of the host, the user and the class, this worker's; NULL behind the last */
     struct traffic_scope *scopes[SHAPER_SCOPES]; /* of the five above; NULL: none */
@@ -115,7 +126,8 @@ struct shaper_ticket {
     bool follows_quota;        /* a speed changes when a quota is exceeded */
     bool dry_run;
     bool is_uncapped;    /* nothing holds: its bytes are only counted */
-    struct shaper_hold { /* the one reservation of a direction; last, and of its lanes only lane_count are set */
+    struct shaper_hold { /* the one reservation of a direction; from here on only so many lanes are set as are counted
+                          */
         struct lane *lanes[SHAPER_SCOPES];
         uint64_t bits_per_s[SHAPER_SCOPES]; /* that it was made at */
         int64_t lane_at_ns[SHAPER_SCOPES];
@@ -123,6 +135,11 @@ struct shaper_ticket {
         uint64_t bytes; /* 0: none */
         int64_t at_ns;  /* the latest of them; of first bytes when they were asked for */
     } holds[SHAPER_DIRECTIONS];
+    struct shaper_speeds { /* that hold for the response, whatever comes of a quota */
+        struct lane *lanes[SHAPER_SCOPES];
+        uint64_t bits_per_s[SHAPER_SCOPES];
+        size_t count;
+    } speeds; /* set unless follows_quota */
 };
 
 /* Decides about a request, in this order: counts of requests being served, request rates, quotas of the host (total,

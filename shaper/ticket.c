@@ -5,12 +5,49 @@
 #include <stddef.h>
 #include <string.h>
 
+void shaper_forget_visitor(struct shaper_visitor *visitor, struct shaper_time now) {
+    if (visitor->client != NULL) {
+        client_table_unpin(visitor->shaper->clients, visitor->client, now.mono_ns);
+    }
+    *visitor = (struct shaper_visitor){0};
+}
+
+/* The record that the connection kept, when it is the one; else it keeps it no longer. */
+static struct client_record *take_kept(struct shaper_visitor *visitor, const struct client_key *key,
+                                       struct shaper_time now) {
+    struct client_record *kept = visitor != NULL ? visitor->client : NULL;
+    if (kept == NULL) {
+        return NULL;
+    }
+    if (kept->key.host_id == key->host_id && ip_address_equal(&kept->key.address, &key->address)) {
+        visitor->client = NULL;
+        return kept;
+    }
+    shaper_forget_visitor(visitor, now);
+    return NULL;
+}
+
 static void pin_client(struct shaper_ticket *ticket, struct shaper_time now) {
     if (ticket->client == NULL && ticket->address.family != IP_NONE) {
         struct client_key key = {ticket->address, (uint32_t)ticket->host->id};
-        ticket->client = client_table_pin(ticket->shaper->clients, &key, now.mono_ns);
+        ticket->client = take_kept(ticket->visitor, &key, now);
+        if (ticket->client == NULL) {
+            ticket->client = client_table_pin(ticket->shaper->clients, &key, now.mono_ns);
+        }
         ticket->scopes[SHAPER_CLIENT] = ticket->client != NULL ? &ticket->client->scope : NULL;
     }
+}
+
+void ticket_give_client_back(struct shaper_ticket *ticket, struct shaper_time now) {
+    if (ticket->client == NULL) {
+        return;
+    }
+    if (ticket->visitor != NULL && client_table_is_half_free(ticket->shaper->clients)) {
+        *ticket->visitor = (struct shaper_visitor){ticket->shaper, ticket->client};
+    } else {
+        client_table_unpin(ticket->shaper->clients, ticket->client, now.mono_ns);
+    }
+    ticket->client = NULL;
 }
 
 static struct ip_address masked(const struct ip_address *address, const struct shaper_binding *binding) {
@@ -32,6 +69,7 @@ void ticket_open(struct shaper_ticket *ticket, const struct shaper_binding *bind
     const struct host_binding *host = &binding->hosts[request->host];
     ticket_clear(ticket);
     ticket->shaper = binding->shaper;
+    ticket->visitor = request->visitor;
     ticket->host = host->record;
     ticket->user = host->user_record;
     ticket->address = masked(&request->client, binding);
@@ -65,6 +103,24 @@ size_t ticket_class_id(const struct shaper_ticket *ticket) {
     return ticket->host_class != NULL ? ticket->host_class->usage.class_id : BINDING_NO_CLASS;
 }
 
+void ticket_add_speed(struct shaper_speeds *speeds, struct lane *lane, uint64_t bits_per_s) {
+    if (bits_per_s > 0) {
+        speeds->lanes[speeds->count] = lane;
+        speeds->bits_per_s[speeds->count++] = bits_per_s;
+    }
+}
+
+void ticket_find_speeds(const struct shaper_ticket *ticket, unsigned exceeded, struct shaper_speeds *speeds) {
+    for (size_t i = 0; i < SHAPER_SCOPES; i++) {
+        if (ticket->scopes[i] != NULL) {
+            const struct shaper_cap *cap = &ticket->caps[i];
+            bool is_exceeded = (exceeded & 1u << i) != 0;
+            ticket_add_speed(speeds, &ticket->scopes[i]->lane,
+                             is_exceeded ? cap->exceeded_bits_per_s : cap->bits_per_s);
+        }
+    }
+}
+
 void ticket_take_speeds(struct shaper_ticket *ticket, const struct shaper_binding *binding,
                         const struct host_limits *limits, const struct scope_speeds *speeds) {
     ticket->generation = binding->generation;
@@ -77,6 +133,10 @@ void ticket_take_speeds(struct shaper_ticket *ticket, const struct shaper_bindin
         if (ticket->scopes[i] != NULL && speeds[i].normal.bits_per_s != speeds[i].exceeded.bits_per_s) {
             ticket->follows_quota = true;
         }
+    }
+    ticket->speeds.count = 0;
+    if (!ticket->dry_run) {
+        ticket_find_speeds(ticket, 0, &ticket->speeds);
     }
 }
 

@@ -13,12 +13,20 @@ void ticket_clear(struct shaper_ticket *ticket);
 void ticket_open(struct shaper_ticket *ticket, const struct shaper_binding *binding,
                  const struct shaper_request *request, struct shaper_time now);
 
+/* To the connection that may need it again, or to the table. */
+void ticket_give_client_back(struct shaper_ticket *ticket, struct shaper_time now);
+
 /* The class of the ticket's client, or BINDING_NO_CLASS. */
 size_t ticket_class_id(const struct shaper_ticket *ticket);
 
 /* Takes the speeds that the response and the request's body are held to. */
 void ticket_take_speeds(struct shaper_ticket *ticket, const struct shaper_binding *binding,
                         const struct host_limits *limits, const struct scope_speeds *speeds);
+
+/* One more, unless it is 0. */
+void ticket_add_speed(struct shaper_speeds *speeds, struct lane *lane, uint64_t bits_per_s);
+/* Those of the response, when the quotas of these scopes (bits) are exceeded; speeds->count must be 0. */
+void ticket_find_speeds(const struct shaper_ticket *ticket, unsigned exceeded, struct shaper_speeds *speeds);
 
 /* The same from a later binding. A host that is no longer in it keeps the speeds it had. */
 void ticket_rebind(struct shaper_ticket *ticket, const struct shaper_binding *binding, struct shaper_time now);

@@ -26,7 +26,7 @@ static inline struct config *load(const char *text) {
 }
 
 static inline struct shaper *new_shaper(void) {
-    struct shaper_settings settings = {.clients = {100000, SIZE_MAX}, .hash_key = {{1, 2, 3}}};
+    struct shaper_settings settings = {.clients = {100000, SIZE_MAX}, .hash_key = {{1, 2, 3}}, .workers = 8};
     return shaper_new(&settings);
 }
 

@@ -259,6 +259,42 @@ static void a_client_over_its_quota_concerns_that_client_only(void) {
     end(shaper, binding);
 }
 
+static struct shaper_decision visit(struct shaper_binding *binding, size_t host, unsigned number,
+                                    struct shaper_visitor *visitor, struct client_record **record) {
+    struct shaper_request request = {.host = host, .client = client(number), .path = span_of("/"), .visitor = visitor};
+    struct shaper_ticket ticket;
+    struct shaper_decision decision;
+    shaper_admit(binding, &request, at_s(0), &ticket, &decision);
+    *record = ticket.client;
+    shaper_release(&ticket, at_s(0));
+    return decision;
+}
+
+/* What a connection keeps is the record that a look-up would have found, and only while there is much room. */
+static void a_connection_keeps_its_clients_record(void) {
+    struct shaper_settings settings = {.clients = {4, SIZE_MAX}, .hash_key = {{1}}};
+    struct shaper *shaper = shaper_new(&settings);
+    struct shaper_binding *binding = apply_two_hosts(shaper, "", "", "CBandRemoteSpeed 0 1 0\n");
+    struct shaper_visitor visitor = {0};
+    struct client_record *first, *again, *other;
+    expect(visit(binding, 1, 1, &visitor, &first), SHAPER_PASS, SHAPER_REASON_NONE);
+    CU_ASSERT_PTR_EQUAL(visitor.client, first);
+    expect(visit(binding, 1, 1, &visitor, &again), SHAPER_DELAY, SHAPER_REASON_CLIENT_RATE);
+    CU_ASSERT_PTR_EQUAL(again, first);
+    expect(visit(binding, 1, 2, &visitor, &other), SHAPER_PASS, SHAPER_REASON_NONE); /* by RemoteIPHeader, say */
+    CU_ASSERT_PTR_EQUAL(visitor.client, other);
+    CU_ASSERT_PTR_NOT_EQUAL(other, first);
+    expect(visit(binding, 1, 3, &visitor, &other), SHAPER_PASS, SHAPER_REASON_NONE);
+    CU_ASSERT_PTR_NULL(visitor.client); /* three of four */
+    for (unsigned number = 4; number < 20; number++) {
+        expect(visit(binding, 1, number, &visitor, &other), SHAPER_PASS, SHAPER_REASON_NONE);
+        CU_ASSERT_PTR_NOT_NULL(other);
+    }
+    CU_ASSERT_EQUAL(shaper_client_counts(shaper).no_room, 0);
+    shaper_forget_visitor(&visitor, at_s(0));
+    end(shaper, binding);
+}
+
 static void the_host_comes_before_the_user(void) {
     struct shaper *shaper = new_shaper();
     struct shaper_binding *binding =
@@ -339,6 +375,7 @@ int main(void) {
                                         TEST(a_redirect_is_judged_by_the_normal_speed),
                                         TEST(a_class_over_its_quota_concerns_that_class_only),
                                         TEST(a_client_over_its_quota_concerns_that_client_only),
+                                        TEST(a_connection_keeps_its_clients_record),
                                         TEST(the_host_comes_before_the_user),
                                         TEST(a_dry_run_decides_and_serves),
                                         TEST(ipv6_clients_are_counted_by_prefix),

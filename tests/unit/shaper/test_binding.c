@@ -173,6 +173,7 @@ struct worker {
     struct shaper *shaper;
     pthread_mutex_t *mail; /* guards *current */
     struct shaper_binding **current;
+    unsigned number;
     uint32_t seed;
     uint64_t sent, refused;
 };
@@ -198,11 +199,17 @@ static void send_response(struct worker *worker, struct shaper_ticket *ticket, d
 
 static void *work(void *argument) {
     struct worker *worker = argument;
+    struct shaper_visitor visitor = {0};
     for (unsigned i = 0; i < 1500; i++) {
         double now = i * 0.002;
         struct shaper_binding *binding = current_binding(worker);
         struct shaper_ticket ticket;
-        admit(binding, 0, next_random(&worker->seed) % 20, now, &ticket);
+        struct shaper_request request = {.worker = worker->number,
+                                         .client = client(next_random(&worker->seed) % 20),
+                                         .path = span_of("/"),
+                                         .visitor = &visitor};
+        struct shaper_decision decision;
+        shaper_admit(binding, &request, at_s(now), &ticket, &decision);
         shaper_binding_unref(&binding);
         if (ticket.shaper != NULL) {
             send_response(worker, &ticket, now);
@@ -222,6 +229,7 @@ static void *work(void *argument) {
             shaper_binding_unref(&last);
         }
     }
+    shaper_forget_visitor(&visitor, at_s(3));
     return NULL;
 }
 
@@ -233,7 +241,7 @@ static void eight_workers_leave_nothing_behind(void) {
     pthread_mutex_t mail = PTHREAD_MUTEX_INITIALIZER;
     struct worker workers[8];
     for (size_t i = 0; i < 8; i++) {
-        workers[i] = (struct worker){shaper, &mail, &binding, (uint32_t)i * 991 + 1, 0, 0};
+        workers[i] = (struct worker){shaper, &mail, &binding, (unsigned)i, (uint32_t)i * 991 + 1, 0, 0};
     }
     run_eight_threads(work, workers, sizeof *workers);
     uint64_t sent = 0;
