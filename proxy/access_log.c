@@ -14,6 +14,7 @@ struct access_log_format {
     struct access_step *steps;
     size_t step_count;
     bool json;
+    bool reads_response;
 };
 
 static struct access_step step_of(const struct log_item *item, struct arena *arena) {
@@ -48,6 +49,7 @@ static bool compile(struct access_log_format *format, const char *text, char **e
     format->steps = arena_alloc(&format->arena, parsed.item_count * sizeof *format->steps);
     for (size_t i = 0; i < parsed.item_count; i++) {
         format->steps[i] = step_of(&parsed.items[i], &format->arena);
+        format->reads_response |= parsed.items[i].code == LOG_CODE_RESPONSE_FIELD;
     }
     return true;
 }
@@ -63,6 +65,10 @@ struct access_log_format *access_log_format_new(const char *text, char **error) 
         return NULL;
     }
     return format;
+}
+
+bool access_log_reads_response(const struct access_log_format *format) {
+    return format->reads_response;
 }
 
 void access_log_format_free(struct access_log_format *format) {

@@ -42,6 +42,8 @@ struct access_log_format; /* compiled */
  * %{weir-delay}x is milliseconds, %{weir-request-time}x and %{weir-origin-time}x are seconds with three decimals. NULL
  * with *error (malloc'ed text, the caller frees) for an unknown code. "json" gives the built-in one. */
 struct access_log_format *access_log_format_new(const char *format, char **error);
+/* Whether a line tells a field of the response (%{name}o). */
+bool access_log_reads_response(const struct access_log_format *format);
 void access_log_format_free(struct access_log_format *format);
 
 /* Writes one line with its newline; what comes from a peer is escaped as Apache does (\xhh, \", \\). Returns the length

@@ -88,6 +88,7 @@ static void free_client(struct client *client) {
         http1_end(client);
     }
     burst_gate_leave(worker, &client->from);
+    shaper_forget_visitor(&client->visitor, (struct shaper_time){worker->now_ns, worker->now_wall_us / 1000000});
     deadline_cancel(&worker->deadlines, &client->deadline);
     stream_close(&client->stream);
     unlink_client(client);
@@ -133,6 +134,7 @@ void client_accept(struct worker *worker, int fd, const struct client_origin *th
     stream_open(&client->stream, worker, fd, on_event);
     client->deadline.expired = on_deadline;
     client->from = from;
+    client->from.visitor = &client->visitor;
     client->local_hosts = local_hosts;
     client->generation_number = worker->generation->number;
     client->since_ns = worker->now_ns;
@@ -323,12 +325,6 @@ static bool work_head(struct client *client) {
     return true;
 }
 
-/* A response that was cut short must not look whole. */
-static void set_reset_on_close(struct client *client) {
-    const struct linger reset = {.l_onoff = 1, .l_linger = 0};
-    setsockopt(client->stream.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
-}
-
 static bool work_exchange(struct client *client) {
     struct exchange *exchange = &client->session->exchange;
     client->session->reads = 0;
@@ -349,7 +345,7 @@ static bool work_exchange(struct client *client) {
         client_enter(client, CLIENT_LINGER);
         return true;
     case HTTP1_RESET:
-        set_reset_on_close(client);
+        stream_reset_on_close(&client->stream); /* a response that was cut short must not look whole */
         break;
     case HTTP1_CLOSE:
         stream_say_end(&client->stream);

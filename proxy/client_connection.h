@@ -27,6 +27,7 @@ struct client {
     struct client *next, *previous; /* in worker->clients */
     struct http1_session *session;  /* NULL but in HEAD and EXCHANGE */
     struct exchange_client from;
+    struct shaper_visitor visitor;
     const struct address_set *local_hosts; /* of the local address; valid in generation `generation_number` alone */
     uint64_t generation_number;            /* 0: of none */
     int64_t since_ns;                      /* when the phase began; for HEAD: the first byte */

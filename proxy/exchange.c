@@ -227,8 +227,8 @@ void exchange_abort(struct exchange *exchange, enum end_reason reason) {
     if (exchange->state == EXCHANGE_DONE) {
         return;
     }
-    exchange_leave_origin(exchange, false);
     exchange->aborted = true;
+    exchange_leave_origin(exchange, false);
     exchange->reason = reason;
     exchange->state = EXCHANGE_DONE;
 }
@@ -272,11 +272,16 @@ static const char *reason_of(const struct exchange *exchange) {
                                                             : end_reason_word(exchange->reason);
 }
 
-static void write_access_log(struct exchange *exchange) {
-    const struct host_runtime *host = &exchange->generation->hosts[exchange->route.host->index];
-    if (host->log_count == 0) {
-        return;
-    }
+static const struct host_runtime *host_of(const struct exchange *exchange) {
+    return &exchange->generation->hosts[exchange->route.host->index];
+}
+
+bool exchange_logs_response_fields(const struct exchange *exchange) {
+    return host_of(exchange)->logs_response_fields;
+}
+
+__attribute__((noinline)) static void write_access_log(struct exchange *exchange) {
+    const struct host_runtime *host = host_of(exchange);
     const struct access_record record = {
         .host = exchange->route.host,
         .request = exchange->request.method.len > 0 ? &exchange->request : NULL,
@@ -318,12 +323,18 @@ static void write_access_log(struct exchange *exchange) {
 
 void exchange_end(struct exchange *exchange, bool logged) {
     exchange_leave_shaper(exchange); /* first: the client has its last byte and may come again at once */
+    if (exchange->ready_head_bytes > 0) {
+        uint64_t sent = exchange->operations->bytes_out(exchange->downstream);
+        exchange->body_bytes_out = sent > exchange->ready_head_bytes ? sent - exchange->ready_head_bytes : 0;
+    }
     if (logged) {
         assert(exchange->state == EXCHANGE_DONE);
         count_response(exchange);
         if (!exchange->from.control) {
             exchange_count_shaping(exchange);
-            write_access_log(exchange);
+            if (host_of(exchange)->log_count > 0) { /* here, because the line takes much of the stack */
+                write_access_log(exchange);
+            }
         }
     }
     if (exchange->counted) {

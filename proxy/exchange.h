@@ -23,6 +23,7 @@ struct generation;
 struct host_log;
 struct origin_connection;
 struct origin_runtime;
+struct ready_answer;
 struct splice_pipe;
 struct status_job;
 struct stream;
@@ -52,6 +53,9 @@ struct downstream_operations {
     void (*send_interim)(void *downstream, const struct response_head *response); /* 1xx */
     /* The final head; the body follows in send_body() as `response->framing` says, unless that is BODY_NONE. */
     void (*send_head)(void *downstream, const struct response_head *response);
+    /* A whole response instead: only what is the connection's, the date and Retry-After (0: none) are added. Returns
+     * how many bytes of it are the head. */
+    size_t (*send_ready)(void *downstream, const struct ready_answer *answer, int64_t retry_after_s);
     /* How many bytes were taken; fewer than offered: blocked, and the exchange is run again when there is room. */
     size_t (*send_body)(void *downstream, struct span data);
     /* The stream that the body's bytes go to as they are, when that is so now and nothing waits before them; else NULL.
@@ -70,6 +74,7 @@ struct downstream_operations {
     /* How long the client has taken nothing of what waits for it; 0: it is not the client that is waited for. */
     int64_t (*stalled_ns)(void *downstream);
     bool (*is_broken)(void *downstream);     /* nothing can be sent any more */
+    bool (*is_gone)(void *downstream);       /* asks the kernel whether the client has reset the connection */
     uint64_t (*bytes_out)(void *downstream); /* of this exchange, head and framing included */
     uint64_t (*bytes_in)(void *downstream);
 
@@ -94,6 +99,7 @@ struct exchange_client {
     bool trusted;                   /* the PROXY protocol spoke */
     bool control;                   /* it came through the ControlSocket */
     struct burst_client *connected; /* what counts the connection among its client's; NULL: nothing does */
+    struct shaper_visitor *visitor; /* what the shaper keeps for the connection's next request */
 };
 
 struct exchange {
@@ -156,6 +162,7 @@ struct exchange {
     struct span local_body;        /* state LOCAL: what is left of it */
     struct status_job *status_job; /* state STATUS, and until the answer has been sent; NULL: none */
     struct span form;              /* state STATUS_READ: the request's body so far */
+    size_t ready_head_bytes;       /* the response was sent in one piece, of which so much is its head; 0: it was not */
     uint64_t body_bytes_out;
     void *waiter_next; /* origin_pool.c: the queue for a connection */
     bool is_waiting;

@@ -14,6 +14,13 @@
 #include "proxy/tls_link.h"
 #include "proxy/worker.h"
 
+static bool is_repeatable(const struct exchange *exchange) {
+    struct span method = exchange->request.method;
+    return exchange->request.framing == BODY_NONE &&
+           (span_equal(method, SPAN_LITERAL("GET")) || span_equal(method, SPAN_LITERAL("HEAD")) ||
+            span_equal(method, SPAN_LITERAL("OPTIONS")));
+}
+
 void exchange_leave_origin(struct exchange *exchange, bool reusable) {
     if (exchange->is_waiting) {
         origin_pool_cancel_wait(exchange->worker->origin_pool, exchange);
@@ -25,6 +32,10 @@ void exchange_leave_origin(struct exchange *exchange, bool reusable) {
     if (exchange->connection != NULL) {
         struct origin_connection *connection = exchange->connection;
         exchange->connection = NULL;
+        if (exchange->aborted && exchange->state != EXCHANGE_TUNNEL &&
+            is_repeatable(exchange)) { /* nobody misses the answer; nothing shall wait for it */
+            stream_reset_on_close(&connection->stream);
+        }
         origin_connection_release(connection, reusable && !exchange->origin->disable_reuse);
     }
     if (exchange->runtime != NULL) {
@@ -81,13 +92,6 @@ static bool choose_origin(struct exchange *exchange) {
     exchange->runtime = runtime;
     origin_begin(runtime);
     return true;
-}
-
-static bool is_repeatable(const struct exchange *exchange) {
-    struct span method = exchange->request.method;
-    return exchange->request.framing == BODY_NONE &&
-           (span_equal(method, SPAN_LITERAL("GET")) || span_equal(method, SPAN_LITERAL("HEAD")) ||
-            span_equal(method, SPAN_LITERAL("OPTIONS")));
 }
 
 static void set_connect_deadline(struct exchange *exchange) {
@@ -160,6 +164,9 @@ enum step_result exchange_step_connect(struct exchange *exchange) {
         return STEP_WAIT;
     case ORIGIN_FULL:
         set_connect_deadline(exchange);
+        return STEP_WAIT;
+    case ORIGIN_UNWANTED:
+        exchange_abort(exchange, END_CLIENT_CLOSED);
         return STEP_WAIT;
     case ORIGIN_FAILED:
         break;

@@ -3,7 +3,8 @@
 
 #include "proxy/exchange_shape.h"
 #include "proxy/exchange_steps.h"
-#include "proxy/headers.h"
+#include "proxy/headers_change.h"
+#include "proxy/ready_answer.h"
 #include "proxy/worker.h"
 
 /* Any method but CONNECT and TRACE is passed on; these are the ones that have names. */
@@ -37,19 +38,6 @@ static struct span number_text(struct exchange *exchange, uint64_t number) {
         number /= 10;
     } while (number > 0);
     return (struct span){digit, (size_t)(end - digit)};
-}
-
-static struct span join(struct exchange *exchange, const struct span *pieces, size_t count) {
-    size_t length = 0;
-    for (size_t i = 0; i < count; i++) {
-        length += pieces[i].len;
-    }
-    char *text = arena_alloc_raw(&exchange->arena, length + 1), *end = text;
-    for (size_t i = 0; i < count; i++) {
-        memcpy(end, pieces[i].ptr, pieces[i].len);
-        end += pieces[i].len;
-    }
-    return (struct span){text, length};
 }
 
 enum step_result exchange_send_local(struct exchange *exchange, struct span body, struct span content_type) {
@@ -86,19 +74,8 @@ enum step_result exchange_send_local(struct exchange *exchange, struct span body
 }
 
 static struct span built_in_page(struct exchange *exchange, int status) {
-    struct span number = number_text(exchange, (uint64_t)status), reason = span_of(status_reason(status));
-    const struct span page[] = {
-        SPAN_LITERAL("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>"),
-        number,
-        SPAN_LITERAL(" "),
-        reason,
-        SPAN_LITERAL("</title></head>\n<body><h1>"),
-        number,
-        SPAN_LITERAL(" "),
-        reason,
-        SPAN_LITERAL("</h1></body></html>\n"),
-    };
-    return join(exchange, page, sizeof page / sizeof *page);
+    char *page = arena_alloc_raw(&exchange->arena, LOCAL_PAGE_MAX);
+    return (struct span){page, local_page_write(status, page)};
 }
 
 static void begin_response(struct exchange *exchange, int status) {
@@ -110,7 +87,30 @@ static void begin_response(struct exchange *exchange, int status) {
 
 static enum step_result answer_built_in(struct exchange *exchange, int status) {
     begin_response(exchange, status);
-    return exchange_send_local(exchange, built_in_page(exchange, status), SPAN_LITERAL("text/html; charset=utf-8"));
+    return exchange_send_local(exchange, built_in_page(exchange, status), SPAN_LITERAL(LOCAL_PAGE_TYPE));
+}
+
+/* Whether it is the same for everybody: no directive of the host's adds to it, and no log looks into it. */
+static bool can_be_ready(const struct exchange *exchange) {
+    bool refused = exchange->reason == END_BLOCKED || exchange->reason == END_SHAPER_REFUSED;
+    return refused && !headers_change_always(&exchange->route) && !exchange_logs_response_fields(exchange) &&
+           !span_equal(exchange->request.method, SPAN_LITERAL("HEAD"));
+}
+
+/* As exchange_send_local() and exchange_step_local() with the built-in page, in one step. */
+static bool send_ready(struct exchange *exchange, int status) {
+    const struct ready_answer *answer =
+        can_be_ready(exchange) ? ready_answer_find(exchange->worker->ready_answers, status) : NULL;
+    if (answer == NULL) {
+        return false;
+    }
+    exchange_leave_shaper(exchange);
+    exchange->response = (struct response_head){.status = status, .minor_version = 1};
+    exchange->close_after |= exchange->request.framing != BODY_NONE && exchange->progress != REQUEST_SENT;
+    exchange->head_sent = true;
+    exchange->ready_head_bytes =
+        exchange->operations->send_ready(exchange->downstream, answer, exchange->retry_after_s);
+    return true;
 }
 
 /* The document is fetched by a GET of its own through the host's ProxyPass; the request's body is not sent. */
@@ -155,6 +155,9 @@ enum step_result exchange_answer(struct exchange *exchange, int status, enum end
         document = NULL; /* a refusal asks no origin, and gives the client no other page to ask for */
     }
     bool is_default = document == NULL || (document->path == NULL && document->url == NULL && document->text == NULL);
+    if (is_default && send_ready(exchange, status)) {
+        return exchange_finish(exchange, reason);
+    }
     if (is_default || (document->path != NULL && !understood)) {
         return answer_built_in(exchange, status);
     }
@@ -165,7 +168,7 @@ enum step_result exchange_answer(struct exchange *exchange, int status, enum end
         return exchange_answer_redirect(exchange, 302, span_of(document->url));
     }
     begin_response(exchange, status);
-    return exchange_send_local(exchange, span_of(document->text), SPAN_LITERAL("text/html; charset=utf-8"));
+    return exchange_send_local(exchange, span_of(document->text), SPAN_LITERAL(LOCAL_PAGE_TYPE));
 }
 
 enum step_result exchange_answer_redirect(struct exchange *exchange, int status, struct span location) {
@@ -174,7 +177,7 @@ enum step_result exchange_answer_redirect(struct exchange *exchange, int status,
     }
     exchange->response = (struct response_head){.status = status};
     add_field(exchange, SPAN_LITERAL("Location"), location);
-    return exchange_send_local(exchange, built_in_page(exchange, status), SPAN_LITERAL("text/html; charset=utf-8"));
+    return exchange_send_local(exchange, built_in_page(exchange, status), SPAN_LITERAL(LOCAL_PAGE_TYPE));
 }
 
 enum step_result exchange_answer_last_hop(struct exchange *exchange) {

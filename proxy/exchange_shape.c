@@ -69,6 +69,7 @@ enum step_result exchange_step_admit(struct exchange *exchange) {
         .worker = exchange->worker->index,
         .client = exchange->from.client,
         .path = exchange->route.normal_path,
+        .visitor = exchange->from.visitor,
     };
     struct shaper_decision decision;
     shaper_admit(exchange->generation->binding, &request, now_of(exchange), &exchange->ticket, &decision);

@@ -18,6 +18,8 @@ enum step_result {
 
 /* Answers by itself: the ErrorDocument of the route or the built-in page. Before a head was sent only. */
 enum step_result exchange_answer(struct exchange *exchange, int status, enum end_reason reason);
+/* Whether a log of its host tells fields of the response. */
+bool exchange_logs_response_fields(const struct exchange *exchange);
 enum step_result exchange_answer_redirect(struct exchange *exchange, int status, struct span location);
 
 /* Sends a head and a body of weir's own; status and fields of exchange->response are set. The body must live until the

@@ -61,6 +61,7 @@ static bool open_host(struct process *process, const struct virtual_host *host, 
             return false;
         }
         runtime->log_count++;
+        runtime->logs_response_fields |= access_log_reads_response(logs[i].format);
     }
     return true;
 }

@@ -27,6 +27,7 @@ struct host_log { /* one CustomLog of a host, ready to be written */
 struct host_runtime { /* by host->index */
     const struct host_log *logs;
     size_t log_count;
+    bool logs_response_fields; /* some log of it does */
 };
 
 struct generation {

@@ -254,3 +254,14 @@ void headers_change(struct field_list *fields, const struct header_context *cont
         }
     }
 }
+
+bool headers_change_always(const struct route *route) {
+    for (size_t i = 0; i < route->scope_count; i++) {
+        for (size_t j = 0; j < route->scopes[i]->response_header_count; j++) {
+            if (route->scopes[i]->response_headers[j].always) {
+                return true;
+            }
+        }
+    }
+    return false;
+}

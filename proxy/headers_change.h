@@ -11,6 +11,9 @@
 void headers_change(struct field_list *fields, const struct header_context *context,
                     const struct header_change *changes, size_t count, bool only_always);
 
+/* Whether the route's directives change answers that weir itself makes. */
+bool headers_change_always(const struct route *route);
+
 /* The value with Apache's format codes replaced: %% %t %D %{NAME}e %{NAME}s; "-" for what is not known. */
 struct span headers_format(const struct header_context *context, const char *format);
 

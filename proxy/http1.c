@@ -12,6 +12,7 @@
 #include "proxy/http_chunk.h"
 #include "proxy/http_head.h"
 #include "proxy/log.h"
+#include "proxy/ready_answer.h"
 #include "proxy/worker.h"
 
 #define SECOND_NS INT64_C(1000000000)
@@ -96,6 +97,18 @@ static void send_head(void *downstream, const struct response_head *response) {
     stream_lead(&session->client->stream, http_write_response(&session->exchange.arena, response, &wire));
 }
 
+static size_t send_ready(void *downstream, const struct ready_answer *answer, int64_t retry_after_s) {
+    struct http1_session *session = downstream;
+    struct exchange *exchange = &session->exchange;
+    session->keep = decide_keep(session);
+    const struct http_wire wire = {.close = !session->keep,
+                                   .keep_alive = session->keep && exchange->request.minor_version == 0};
+    size_t head_bytes;
+    stream_lead(&session->client->stream, ready_answer_write(answer, &exchange->arena, retry_after_s,
+                                                             exchange->worker->http_date, &wire, &head_bytes));
+    return head_bytes;
+}
+
 static void send_switch(void *downstream, const struct response_head *response) {
     struct http1_session *session = downstream;
     const struct http_wire wire = {.framing = BODY_NONE, .upgrade = true};
@@ -171,6 +184,11 @@ static bool is_broken(void *downstream) {
     return session->client->stream.unwritable;
 }
 
+static bool is_gone(void *downstream) {
+    struct http1_session *session = downstream;
+    return stream_is_reset(&session->client->stream);
+}
+
 static uint64_t bytes_out(void *downstream) {
     struct http1_session *session = downstream;
     return session->client->stream.bytes_out - session->bytes_out_before;
@@ -192,6 +210,7 @@ static const struct downstream_operations http1_operations = {
     .trailers = trailers,
     .send_interim = send_interim,
     .send_head = send_head,
+    .send_ready = send_ready,
     .send_body = send_body,
     .raw_stream = raw_stream,
     .send_end = send_end,
@@ -202,6 +221,7 @@ static const struct downstream_operations http1_operations = {
     .flush = flush,
     .stalled_ns = stalled_ns,
     .is_broken = is_broken,
+    .is_gone = is_gone,
     .bytes_out = bytes_out,
     .bytes_in = bytes_in,
     .run = http1_run,

@@ -245,6 +245,10 @@ enum origin_acquire origin_pool_acquire(struct origin_pool *pool, struct exchang
         }
     }
     if (*connection == NULL) {
+        /* Who asks and leaves at once, again and again, would have the origin accept as many connections. */
+        if (exchange->operations->is_gone(exchange->downstream)) {
+            return ORIGIN_UNWANTED;
+        }
         *connection = new_connection(entry, exchange);
     }
     if (*connection == NULL) {

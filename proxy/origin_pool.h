@@ -41,6 +41,7 @@ enum origin_acquire {
     ORIGIN_IDLE,       /* *connection is ready to be written to */
     ORIGIN_CONNECTING, /* it will be writable, or fail, when its event comes */
     ORIGIN_FAILED,     /* errno says why */
+    ORIGIN_UNWANTED,   /* a new connection would be made, but the client is gone */
     ORIGIN_FULL,       /* max= are open: the exchange is in the queue and will be kicked when one is free */
 };
 /* fresh: do not take an idle one. check: the request cannot be sent twice, so look first whether an idle one has been

@@ -278,3 +278,17 @@ void stream_shutdown(struct stream *stream) {
         shutdown(stream->fd, SHUT_WR);
     }
 }
+
+bool stream_is_reset(struct stream *stream) {
+    int error = 0;
+    socklen_t length = sizeof error;
+    if (getsockopt(stream->fd, SOL_SOCKET, SO_ERROR, &error, &length) == 0 && error != 0) {
+        stream->broken = stream->unwritable = true; /* asking has cleared the error: nobody else will see it */
+    }
+    return stream->broken;
+}
+
+void stream_reset_on_close(struct stream *stream) {
+    const struct linger reset = {.l_onoff = 1, .l_linger = 0};
+    (void)setsockopt(stream->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+}

@@ -71,6 +71,13 @@ size_t stream_put(struct stream *stream, struct span bytes);
 /* How many of bytes_out the peer has acknowledged. A system call: not for every write. */
 uint64_t stream_taken(const struct stream *stream);
 
+/* Asks the kernel whether the connection has failed, whatever is still to be read; then nothing more can be read or
+ * sent.
+ */
+bool stream_is_reset(struct stream *stream);
+/* Closing will end the connection at once, by a reset: it leaves nothing to wait for behind. */
+void stream_reset_on_close(struct stream *stream);
+
 /* Tells the peer that no more will come. */
 void stream_shutdown(struct stream *stream);
 

@@ -12,6 +12,7 @@
 #include "proxy/counters.h"
 #include "proxy/deadline.h"
 #include "proxy/generation.h"
+#include "proxy/ready_answer.h"
 
 struct client;
 struct mailbox;
@@ -38,6 +39,7 @@ struct worker {
 
     struct deadline_wheel deadlines;
     struct buffer_pool buffers;
+    struct ready_answer ready_answers[READY_ANSWERS];
     struct pattern_scratch *scratch;
     struct origin_pool *origin_pool;
     struct tls_thread *tls; /* NULL: no generation has spoken TLS yet */
