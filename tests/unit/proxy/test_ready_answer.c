@@ -43,8 +43,7 @@ static void each_status_is_made_once(void) {
     struct ready_answer answers[READY_ANSWERS] = {0};
     for (int status = 500; status < 500 + READY_ANSWERS; status++) {
         const struct ready_answer *answer = ready_answer_find(answers, status);
-        CU_ASSERT_PTR_NOT_NULL_FATAL(answer);
-        CU_ASSERT_EQUAL(answer->status, status);
+        CU_ASSERT_EQUAL(answer != NULL ? answer->status : 0, status);
         CU_ASSERT_PTR_EQUAL(ready_answer_find(answers, status), answer);
     }
     CU_ASSERT_PTR_NULL(ready_answer_find(answers, 403));
@@ -54,8 +53,7 @@ static void every_status_fits(void) {
     for (int status = 200; status < 600; status++) {
         struct ready_answer answers[READY_ANSWERS] = {0};
         const struct ready_answer *answer = ready_answer_find(answers, status);
-        CU_ASSERT_PTR_NOT_NULL_FATAL(answer);
-        CU_ASSERT_TRUE(answer->page_bytes > 0 && answer->page_bytes < LOCAL_PAGE_MAX);
+        CU_ASSERT_TRUE(answer != NULL && answer->page_bytes > 0 && answer->page_bytes < LOCAL_PAGE_MAX);
     }
 }
 
