@@ -40,6 +40,7 @@ struct client {
     unsigned requests;       /* begun on this connection */
     uint8_t phase;           /* enum client_phase */
     bool waits_little;       /* the kernel was told to let little wait unsent: a response was paced */
+    bool waits_much;         /* it was told that much may wait: the client has proved to be fast */
 };
 
 #endif

@@ -67,6 +67,8 @@ struct downstream_operations {
     void (*send_shutdown)(void *downstream);                                     /* tunnel: no more bytes will come */
     /* The response is paced: little should wait in the socket's send queue. */
     void (*hint_paced)(void *downstream);
+    /* The client has proved to take what it is sent: much may wait in the socket's send queue. */
+    void (*hint_fast)(void *downstream);
     /* Forgets all that was sent, when none of it has left yet; false when some has. */
     bool (*take_back)(void *downstream);
     /* Hands what was sent to the kernel. True when all of it is there. */

@@ -90,9 +90,19 @@ bool exchange_relay_request(struct exchange *exchange) {
 
 enum relayed { RELAYED_WAIT, RELAYED_END, RELAYED_BAD, RELAYED_MORE };
 
+/* A client is fast that has taken so much of a response within so long: more may wait for it in the kernel then, which
+ * saves half of what a large body costs. */
+enum { FAST_BYTES = 1 << 20 };
+#define FAST_NS INT64_C(1000000000)
+
 static void count_sent(struct exchange *exchange, size_t bytes) {
+    uint64_t before = exchange->body_bytes_out;
     exchange->body_bytes_out += bytes;
     exchange->moved |= bytes > 0;
+    bool has_crossed = before < FAST_BYTES && exchange->body_bytes_out >= FAST_BYTES;
+    if (has_crossed && !exchange->is_paced && exchange->worker->now_ns - exchange->answered_ns < FAST_NS) {
+        exchange->operations->hint_fast(exchange->downstream);
+    }
 }
 
 /* With these bytes the client has the whole response. */

@@ -157,6 +157,17 @@ static void hint_paced(void *downstream) {
     }
 }
 
+/* The listener's bound on what waits unsent is for clients that nobody knows yet. */
+static void hint_fast(void *downstream) {
+    struct http1_session *session = downstream;
+    struct client *client = session->client;
+    if (!client->waits_little && !client->waits_much) {
+        int waiting_bytes = -1; /* as the kernel sees fit */
+        (void)setsockopt(client->stream.fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &waiting_bytes, sizeof waiting_bytes);
+        client->waits_much = true;
+    }
+}
+
 static bool take_back(void *downstream) {
     struct http1_session *session = downstream;
     struct stream *stream = &session->client->stream;
@@ -217,6 +228,7 @@ static const struct downstream_operations http1_operations = {
     .send_switch = send_switch,
     .send_shutdown = send_shutdown,
     .hint_paced = hint_paced,
+    .hint_fast = hint_fast,
     .take_back = take_back,
     .flush = flush,
     .stalled_ns = stalled_ns,

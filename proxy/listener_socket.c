@@ -77,7 +77,8 @@ static int bind_tcp(const struct listener *listener, bool no_v6, bool share) {
     bool v6 = address.any.sa_family == AF_INET6;
     /* TCP_NODELAY and TCP_NOTSENT_LOWAT are inherited by what is accepted: no system call a connection. The latter
      * bounds what waits in a client's send queue beyond what its window takes: without it the queue grows to megabytes,
-     * and a thousand clients that read slowly use up the TCP memory of the machine, for everybody on it. */
+     * and a thousand clients that read slowly use up the TCP memory of the machine, for everybody on it. Who has proved
+     * to be fast is let off (http1.c). */
     if (!set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1) || (share && !set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1)) ||
         (v6 && !set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, listener->address.family != IP_NONE)) ||
         !set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1) ||
