@@ -210,50 +210,55 @@ static int64_t deadline_ns(struct client *client) {
 /* A socket that takes no more may have megabytes queued, and tells only when a third of them has gone: a client that
  * reads steadily would look as if it had stopped. What it has acknowledged tells the truth, and is asked for where a
  * deadline is set or has come. */
-static void look_at_taken(struct client *client) {
-    uint64_t taken = stream_taken(&client->stream);
-    if (taken > client->taken_seen) {
-        client->taken_seen = taken;
-        client->written_ns = client->stream.worker->now_ns;
+static void look_at_taken(struct http1_session *session) {
+    const struct stream *stream = &session->client->stream;
+    uint64_t taken = stream_taken(stream);
+    if (taken > session->writing.taken_seen) {
+        session->writing.taken_seen = taken;
+        session->writing.written_ns = stream->worker->now_ns;
     }
 }
 
 int64_t client_stalled_ns(struct client *client) {
-    if (!client->stream.write_blocked) {
+    struct http1_session *session = client->session;
+    if (!client->stream.write_blocked || session == NULL) {
         return 0;
     }
-    look_at_taken(client);
-    return client->stream.worker->now_ns - client->written_ns;
+    look_at_taken(session);
+    return client->stream.worker->now_ns - session->writing.written_ns;
 }
 
 /* A deadline that moved further away is left where it is and looked at again when it expires: most never do. */
 static void settle_deadline(struct client *client) {
     int64_t at_ns = deadline_ns(client);
     if (at_ns != 0 && (!deadline_is_set(&client->deadline) || at_ns < client->deadline.at_ns)) {
-        if (client->stream.write_blocked) {
-            look_at_taken(client);
+        if (client->stream.write_blocked && client->session != NULL) {
+            look_at_taken(client->session);
             at_ns = deadline_ns(client);
         }
         deadline_set(&client->stream.worker->deadlines, &client->deadline, at_ns);
     }
 }
 
-static void settle_writing(struct client *client) {
-    struct stream *stream = &client->stream;
-    if (stream->bytes_out != client->written_seen || !stream->write_blocked) {
-        client->written_seen = stream->bytes_out;
-        client->written_ns = stream->worker->now_ns;
+static void settle_writing(struct http1_session *session) {
+    const struct stream *stream = &session->client->stream;
+    struct client_writing *writing = &session->writing;
+    if (stream->bytes_out != writing->written_seen || !stream->write_blocked) {
+        writing->written_seen = stream->bytes_out;
+        writing->written_ns = stream->worker->now_ns;
     }
-    bool blocked = stream->write_blocked && client->session != NULL && http1_min_rate(client->session) > 0;
-    if (blocked != (client->slow.blocked_since_ns != 0) &&
-        slow_reader_note(&client->slow, blocked, stream->worker->now_ns)) {
-        slow_reader_begin(&client->slow, stream_taken(stream));
+    bool blocked = stream->write_blocked && http1_min_rate(session) > 0;
+    if (blocked != (writing->slow.blocked_since_ns != 0) &&
+        slow_reader_note(&writing->slow, blocked, stream->worker->now_ns)) {
+        slow_reader_begin(&writing->slow, stream_taken(stream));
     }
 }
 
 static void settle(struct client *client) {
     struct stream *stream = &client->stream;
-    settle_writing(client);
+    if (client->session != NULL) {
+        settle_writing(client->session);
+    }
     if (stream->in.start == stream->in.end) {
         buffer_release(&stream->in, &stream->worker->buffers);
     }
@@ -407,8 +412,8 @@ static void on_event(struct stream *stream, int events) {
 
 static void on_deadline(struct deadline *deadline) {
     struct client *client = (struct client *)((char *)deadline - offsetof(struct client, deadline));
-    if (client->stream.write_blocked) {
-        look_at_taken(client);
+    if (client->stream.write_blocked && client->session != NULL) {
+        look_at_taken(client->session);
     }
     int64_t at_ns = deadline_ns(client);
     if (at_ns != 0 && at_ns <= client->stream.worker->now_ns) {

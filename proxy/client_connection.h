@@ -6,7 +6,6 @@
 #include "proxy/client.h"
 #include "proxy/deadline.h"
 #include "proxy/exchange.h"
-#include "proxy/slow_reader.h"
 #include "proxy/stream.h"
 
 struct http1_session;
@@ -32,15 +31,11 @@ struct client {
     uint64_t generation_number;            /* 0: of none */
     int64_t since_ns;                      /* when the phase began; for HEAD: the first byte */
     int64_t idle_timeout_ns;               /* KeepAliveTimeout of the host served last, or of the default host */
-    int64_t written_ns;      /* when the client last took something; meaningful while writing is blocked */
-    uint64_t written_seen;   /* stream.bytes_out at that time */
-    uint64_t taken_seen;     /* stream_taken() when it was last asked for; only while writing is blocked */
-    struct slow_reader slow; /* ResponseMinRate */
-    uint64_t linger_from;    /* stream.bytes_in when lingering began */
-    unsigned requests;       /* begun on this connection */
-    uint8_t phase;           /* enum client_phase */
-    bool waits_little;       /* the kernel was told to let little wait unsent: a response was paced */
-    bool waits_much;         /* it was told that much may wait: the client has proved to be fast */
+    uint64_t linger_from;                  /* stream.bytes_in when lingering began */
+    unsigned requests;                     /* begun on this connection */
+    uint8_t phase;                         /* enum client_phase */
+    bool waits_little;                     /* the kernel was told to let little wait unsent: a response was paced */
+    bool waits_much;                       /* it was told that much may wait: the client has proved to be fast */
 };
 
 #endif

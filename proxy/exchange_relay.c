@@ -90,9 +90,9 @@ bool exchange_relay_request(struct exchange *exchange) {
 
 enum relayed { RELAYED_WAIT, RELAYED_END, RELAYED_BAD, RELAYED_MORE };
 
-/* A client is fast that has taken so much of a response within so long: more may wait for it in the kernel then, which
- * saves half of what a large body costs. */
-enum { FAST_BYTES = 1 << 20 };
+/* A client is fast for which the kernel has taken so much of a response within so long, far more than may wait unsent:
+ * then more may wait, which saves half of what a large body costs. */
+enum { FAST_BYTES = 4 << 20 };
 #define FAST_NS INT64_C(1000000000)
 
 static void count_sent(struct exchange *exchange, size_t bytes) {

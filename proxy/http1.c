@@ -254,6 +254,8 @@ void http1_begin(struct client *client) {
     memset(session, 0, offsetof(struct http1_session, exchange));
     session->client = client;
     session->bytes_out_before = client->stream.bytes_out;
+    session->writing.written_ns = worker->now_ns;
+    session->writing.written_seen = client->stream.bytes_out;
     client->stream.paced = false;
     client->session = session;
     exchange_begin(&session->exchange, worker, &http1_operations, session, session->arena_block,
@@ -447,8 +449,8 @@ int64_t http1_deadline_ns(const struct http1_session *session) {
         return read_deadline_ns(&settings->read_header, client->since_ns, buffer_length(&client->stream.in));
     }
     if (client->stream.write_blocked && settings->timeout_ns > 0) {
-        int64_t at_ns = client->written_ns + settings->timeout_ns;
-        int64_t window_ns = slow_reader_deadline_ns(&client->slow);
+        int64_t at_ns = session->writing.written_ns + settings->timeout_ns;
+        int64_t window_ns = slow_reader_deadline_ns(&session->writing.slow);
         return window_ns != 0 && window_ns < at_ns ? window_ns : at_ns;
     }
     if (exchange->waiting_body && !session->raw && !exchange_awaits_continue(exchange)) {
@@ -462,9 +464,10 @@ static void writing_expired(struct http1_session *session) {
     struct client *client = session->client;
     struct exchange *exchange = &session->exchange;
     int64_t now_ns = exchange->worker->now_ns;
-    if (client->written_ns + exchange->route.settings.timeout_ns <= now_ns) {
+    struct client_writing *writing = &session->writing;
+    if (writing->written_ns + exchange->route.settings.timeout_ns <= now_ns) {
         exchange_abort(exchange, END_CLIENT_TIMEOUT);
-    } else if (slow_reader_judge(&client->slow, http1_min_rate(session), stream_taken(&client->stream), now_ns)) {
+    } else if (slow_reader_judge(&writing->slow, http1_min_rate(session), stream_taken(&client->stream), now_ns)) {
         log_info("the client took less than ResponseMinRate %u bytes/s; its connection is reset",
                  http1_min_rate(session));
         counters_add(&exchange->worker->counters, COUNTER_SLOW_READERS, 1);

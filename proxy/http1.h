@@ -6,6 +6,7 @@
 #include <stdbool.h>
 
 #include "proxy/client_connection.h"
+#include "proxy/slow_reader.h"
 
 struct worker;
 
@@ -20,15 +21,21 @@ struct http1_session {
     int64_t body_read_ns;      /* when the body was last read */
     uint64_t bytes_out_before; /* stream.bytes_out when the request began */
     uint64_t bytes_in;         /* of this request: head, framing and body */
-    unsigned reads;            /* in this run */
-    bool head_begun;           /* a byte of the request has come */
-    bool body_awaited;         /* at that time all that had come was used up */
-    bool line_checked;         /* the request line, before the rest of the head had come */
-    bool keep;                 /* the connection is kept after this exchange, as the response said */
-    bool chunked;              /* the response's body is chunked */
-    bool until_close;          /* the response's body ends with the connection */
-    bool raw;                  /* a tunnel */
-    struct exchange exchange;  /* all before it is cleared for each request; it clears itself */
+    struct client_writing {    /* how the client takes what it is sent; meaningful while writing is blocked */
+        int64_t written_ns;    /* when it last took something */
+        uint64_t written_seen; /* stream.bytes_out at that time */
+        uint64_t taken_seen;   /* stream_taken() when it was last asked for */
+        struct slow_reader slow; /* ResponseMinRate */
+    } writing;
+    unsigned reads;           /* in this run */
+    bool head_begun;          /* a byte of the request has come */
+    bool body_awaited;        /* at that time all that had come was used up */
+    bool line_checked;        /* the request line, before the rest of the head had come */
+    bool keep;                /* the connection is kept after this exchange, as the response said */
+    bool chunked;             /* the response's body is chunked */
+    bool until_close;         /* the response's body ends with the connection */
+    bool raw;                 /* a tunnel */
+    struct exchange exchange; /* all before it is cleared for each request; it clears itself */
     _Alignas(max_align_t) char arena_block[4096];
 };
 

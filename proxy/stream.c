@@ -1,6 +1,6 @@
 /* Stream: reads, writes, and the watcher. Called by client.c, http1.c, origin_connection.c and the relay, on the
  * worker's thread. Always true: an open stream's watcher is active exactly when something is wanted, and the timer
- * `more` exactly when reading is wanted and TLS has something that the socket does not tell of. */
+ * a TLS link's timer exactly when reading is wanted and TLS has something that the socket does not tell of. */
 #include "proxy/stream.h"
 
 #include <assert.h>
@@ -59,6 +59,13 @@ static size_t send_tls(struct stream *stream, struct span bytes) {
     return account_sent(stream, sealed);
 }
 
+static void free_tls(struct stream *stream) {
+    if (stream->tls != NULL) {
+        ev_timer_stop(stream->worker->loop, tls_link_timer(stream->tls));
+        tls_link_free(&stream->tls);
+    }
+}
+
 void stream_start_tls(struct stream *stream, struct tls_link *link) {
     stream->tls = link;
     tls_link_give(link, buffer_content(&stream->in));
@@ -70,7 +77,7 @@ void stream_drop_tls(struct stream *stream) {
     struct span plain = tls_link_plain(stream->tls);
     buffer_make_room(&stream->in, &stream->worker->buffers);
     buffer_append(&stream->in, plain);
-    tls_link_free(&stream->tls);
+    free_tls(stream);
 }
 
 void stream_say_end(struct stream *stream) {
@@ -107,8 +114,6 @@ void stream_open(struct stream *stream, struct worker *worker, int fd, stream_re
     *stream = (struct stream){.worker = worker, .fd = fd, .ready = ready};
     ev_io_init(&stream->watcher, on_event, fd, 0);
     stream->watcher.data = stream;
-    ev_timer_init(&stream->more, on_more, 0., 0.);
-    stream->more.data = stream;
 }
 
 void stream_close(struct stream *stream) {
@@ -116,8 +121,7 @@ void stream_close(struct stream *stream) {
         return;
     }
     ev_io_stop(stream->worker->loop, &stream->watcher);
-    ev_timer_stop(stream->worker->loop, &stream->more);
-    tls_link_free(&stream->tls);
+    free_tls(stream);
     close(stream->fd);
     stream->fd = -1;
     buffer_release(&stream->in, &stream->worker->buffers);
@@ -128,19 +132,23 @@ void stream_close(struct stream *stream) {
 /* In the loop's next turn, not in this one: libev runs what is fed to it before it looks at anything else, and a peer
  * that always has more would keep the worker to itself. */
 static void want_more(struct stream *stream, bool wanted) {
-    if (wanted == ev_is_active(&stream->more)) {
+    ev_timer *more = tls_link_timer(stream->tls);
+    if (wanted == ev_is_active(more)) {
         return;
     }
     if (wanted) {
-        ev_timer_set(&stream->more, 0., 0.);
-        ev_timer_start(stream->worker->loop, &stream->more);
+        ev_timer_init(more, on_more, 0., 0.);
+        more->data = stream;
+        ev_timer_start(stream->worker->loop, more);
     } else {
-        ev_timer_stop(stream->worker->loop, &stream->more);
+        ev_timer_stop(stream->worker->loop, more);
     }
 }
 
 void stream_want(struct stream *stream, int events) {
-    want_more(stream, stream->tls != NULL && (events & EV_READ) != 0 && tls_link_has_more(stream->tls));
+    if (stream->tls != NULL) {
+        want_more(stream, (events & EV_READ) != 0 && tls_link_has_more(stream->tls));
+    }
     int watched = ev_is_active(&stream->watcher) ? stream->watcher.events & (EV_READ | EV_WRITE) : 0;
     if (watched == events || stream->fd < 0) {
         return;

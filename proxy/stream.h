@@ -25,7 +25,6 @@ enum stream_result {
 
 struct stream {
     ev_io watcher;
-    ev_timer more; /* TLS: active while reading is wanted and something can be read without an event of the socket */
     struct worker *worker;
     stream_ready *ready;
     int fd; /* -1: closed */

@@ -3,6 +3,7 @@
 #ifndef WEIR_PROXY_TLS_BIO_H
 #define WEIR_PROXY_TLS_BIO_H
 
+#include <ev.h>
 #include <openssl/ssl.h>
 
 #include "proxy/tls_link.h"
@@ -36,6 +37,7 @@ struct tls_link {
     bool end_waits;      /* the last read took data, and the end or the failure behind it is to be told by the next */
     bool resists;        /* the socket did not take the last batch whole: offer it less */
     const char *failure; /* static text */
+    ev_timer more;       /* the stream's: see tls_link_timer() */
     struct tls_facts *facts; /* from the handshake on */
 };
 

@@ -14,6 +14,8 @@
 #include "config/span.h"
 #include "proxy/tls_facts.h"
 
+struct ev_timer;
+
 struct ssl_session_st;
 struct tls_context;
 struct tls_link;
@@ -64,6 +66,9 @@ bool tls_link_flush(struct tls_link *link);
 bool tls_link_is_blocked(const struct tls_link *link); /* records wait for the socket */
 size_t tls_link_waiting(const struct tls_link *link);  /* how many bytes of them */
 bool tls_link_is_broken(const struct tls_link *link);  /* nothing can be sent any more */
+/* A timer that lives with the link, for its stream: active while reading is wanted and something can be read without an
+ * event of the socket. Whoever starts it stops it before the link is freed. */
+struct ev_timer *tls_link_timer(struct tls_link *link);
 /* The kernel seals from here on (SSL_OP_ENABLE_KTLS): write to the socket as if it were plain. */
 bool tls_link_is_sealed_by_kernel(const struct tls_link *link);
 

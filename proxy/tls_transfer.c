@@ -140,6 +140,10 @@ size_t tls_link_waiting(const struct tls_link *link) {
     return link->unsent != NULL ? link->unsent->end - link->unsent->start : 0;
 }
 
+struct ev_timer *tls_link_timer(struct tls_link *link) {
+    return &link->more;
+}
+
 bool tls_link_is_broken(const struct tls_link *link) {
     return link->broken;
 }
