@@ -66,8 +66,13 @@ static void free_tls(struct stream *stream) {
     }
 }
 
+static void on_more(struct ev_loop *loop, ev_timer *timer, int events);
+
 void stream_start_tls(struct stream *stream, struct tls_link *link) {
     stream->tls = link;
+    ev_timer *more = tls_link_timer(link);
+    ev_timer_init(more, on_more, 0., 0.); /* once: an initialised watcher may be pending */
+    more->data = stream;
     tls_link_give(link, buffer_content(&stream->in));
     stream->bytes_in = 0;
     buffer_release(&stream->in, &stream->worker->buffers);
@@ -137,8 +142,7 @@ static void want_more(struct stream *stream, bool wanted) {
         return;
     }
     if (wanted) {
-        ev_timer_init(more, on_more, 0., 0.);
-        more->data = stream;
+        ev_timer_set(more, 0., 0.);
         ev_timer_start(stream->worker->loop, more);
     } else {
         ev_timer_stop(stream->worker->loop, more);
