@@ -4,6 +4,7 @@
  * feet of a function of its own. */
 #include "proxy/client.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -331,6 +332,7 @@ static bool work_head(struct client *client) {
 }
 
 static bool work_exchange(struct client *client) {
+    assert(client->session != NULL); /* as in every phase from HEAD to EXCHANGE */
     struct exchange *exchange = &client->session->exchange;
     client->session->reads = 0;
     if (client->stream.broken) {
