@@ -1,5 +1,5 @@
-/* Rules between objects, checked when everything was read: listeners, names, balancers, TLS, accounts, and directives
- * whose work this build does not do yet. Called by config.c on the thread that loads. */
+/* Rules between objects, checked when everything was read: listeners, names, balancers, TLS, accounts and
+ * the files that are named. Called by config.c on the thread that loads. */
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
