@@ -1,5 +1,4 @@
 """Which host, section, redirect, rule and origin a request meets, and what the origin is asked for."""
-# ctest: tsan
 import pytest
 from support.client import Connection, format_request
 from support.origin import echoing, response

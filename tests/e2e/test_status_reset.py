@@ -1,5 +1,4 @@
 """Resets: by POST alone, by whom, of what; and forms that are hostile."""
-# ctest: tsan
 import time
 
 import pytest
