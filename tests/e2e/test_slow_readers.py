@@ -1,5 +1,6 @@
 """Clients that take their response slowly: ResponseMinRate, TimeOut and ProxyTimeout, and what must not count against them."""
 # ctest: exclusive
+# ctest: waits
 import contextlib
 import re
 import socket

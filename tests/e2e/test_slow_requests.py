@@ -1,5 +1,6 @@
 """RequestReadTimeout row by row: the first time, the extension by MinRate, the maximum, for heads and bodies, and whose time it is."""
 # ctest: exclusive
+# ctest: waits
 import contextlib
 import time
 

@@ -1,5 +1,6 @@
 """Everything that waits has an end: slow heads, slow bodies, idle connections, slow origins, slow readers."""
 # ctest: exclusive
+# ctest: waits
 import contextlib
 import time
 

@@ -180,7 +180,8 @@ class Weir:
             wait_for(lambda: len(re.findall(expect, self.log())) > before, 10, f"{expect!r} after HUP:\n{self.log()}")
 
     def descriptors(self):
-        """How many descriptors the process has open."""
+        """How many descriptors the process has open; not before the workers have theirs, which listening comes before."""
+        self.wait_for_log("is serving on")
         return len(os.listdir(f"/proc/{self.pid}/fd"))
 
     def memory(self):
