@@ -63,12 +63,12 @@ const struct directive directives_dos[] = {
         .name = "DOSFirewall",
         .contexts = CONTEXT_SERVER | CONTEXT_HOST,
         .minimum_arguments = 1,
-        .maximum_arguments = 4,
+        .maximum_arguments = 3 + FIREWALL_SETS_MAX,
         .unsaid = true,
         .apply = dos_apply_firewall,
-        .syntax = "nftables family table set|none",
+        .syntax = "nftables family table set [set]|none",
         .default_text = "none",
-        .help = "Keeps blocked addresses in a set of the firewall, for the whole server",
+        .help = "Keeps blocked addresses in sets of the firewall, one for IPv4 and one for IPv6, for the whole server",
     },
 };
 

@@ -270,11 +270,12 @@ void dos_apply_firewall(struct parser *parser, const struct directive_use *use) 
         {"ip", FIREWALL_IP},         {"ip6", FIREWALL_IP6},       {"inet", FIREWALL_INET},
         {"bridge", FIREWALL_BRIDGE}, {"netdev", FIREWALL_NETDEV}, {NULL, 0},
     };
-    static const char hint[] = "write nftables FAMILY TABLE SET, e.g. \"nftables inet filter weir\", or none";
+    static const char hint[] = "write nftables FAMILY TABLE SET, e.g. \"nftables inet filter weir4 weir6\", or none";
     struct burst_server *server = server_said(parser, BURST_SAID_FIREWALL);
     const struct word *words = use->arguments;
     server->firewall_place = use->name.place;
     server->firewall_family = FIREWALL_NONE;
+    memset(server->firewall_sets, 0, sizeof server->firewall_sets);
     if (use->argument_count == 1 && strcasecmp(words[0].text, "none") == 0) {
         return;
     }
@@ -282,17 +283,21 @@ void dos_apply_firewall(struct parser *parser, const struct directive_use *use) 
         parser_error_at(parser, &words[0], hint, "\"%s\" is not a firewall known here", words[0].text);
         return;
     }
-    if (use->argument_count != 4) {
-        parser_error_at(parser, NULL, hint, "nftables has three words behind it");
+    if (use->argument_count < 4) {
+        parser_error_at(parser, NULL, hint, "nftables has three or four words behind it");
         return;
     }
     unsigned family;
     bool good = word_choice(parser, &words[1], families, &family);
     good = firewall_name(parser, &words[2]) && good;
-    good = firewall_name(parser, &words[3]) && good;
+    for (size_t i = 3; i < use->argument_count; i++) {
+        good = firewall_name(parser, &words[i]) && good;
+    }
     if (good) {
         server->firewall_family = (enum firewall_family)family;
         server->firewall_table = kept(parser, words[2].text);
-        server->firewall_set = kept(parser, words[3].text);
+        for (size_t i = 3; i < use->argument_count; i++) {
+            server->firewall_sets[i - 3] = kept(parser, words[i].text);
+        }
     }
 }

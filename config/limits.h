@@ -203,6 +203,7 @@ struct burst_limits {
     const char *log_dir;        /* DOSLogDir; NULL: no files */
 };
 
+enum { FIREWALL_SETS_MAX = 2 };
 enum firewall_family { FIREWALL_NONE, FIREWALL_IP, FIREWALL_IP6, FIREWALL_INET, FIREWALL_BRIDGE, FIREWALL_NETDEV };
 
 /* DOS values that hold for the whole server: there is one table of clients. */
@@ -211,8 +212,9 @@ struct burst_server {
     uint32_t max_clients;                 /* DOSMaxClients */
     uint32_t hash_table_size;             /* DOSHashTableSize: a hint, nothing depends on it; 0: none given */
     unsigned ipv6_prefix_bits;            /* DOSIPv6Prefix */
-    enum firewall_family firewall_family; /* DOSFirewall nftables FAMILY TABLE SET; FIREWALL_NONE: off */
-    const char *firewall_table, *firewall_set;
+    enum firewall_family firewall_family; /* DOSFirewall nftables FAMILY TABLE SET [SET]; FIREWALL_NONE: off */
+    const char *firewall_table;
+    const char *firewall_sets[FIREWALL_SETS_MAX]; /* a set holds one kind of address; NULL: not given */
     struct place firewall_place;
 };
 

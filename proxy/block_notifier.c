@@ -20,7 +20,7 @@
 struct block_notifier {
     struct command_runner *runner;
     struct block_files *files;
-    struct firewall *firewall;
+    struct firewall *firewalls[FIREWALL_SETS_MAX];
     struct block_notifier_counts counts;
     struct log_brake file_failed;
 };
@@ -93,6 +93,13 @@ static uint32_t with_margin(uint32_t seconds) {
     return seconds > UINT32_MAX - BLOCK_FIREWALL_MARGIN ? seconds : seconds + BLOCK_FIREWALL_MARGIN;
 }
 
+/* Each set takes the addresses of its own family. */
+static void put_in_sets(struct block_notifier *notifier, const struct ip_prefix *blocked, uint32_t seconds) {
+    for (size_t i = 0; i < FIREWALL_SETS_MAX; i++) {
+        firewall_put(notifier->firewalls[i], blocked, with_margin(seconds));
+    }
+}
+
 /* ---- the door ---- */
 
 void block_notifier_restored(struct block_notifier *notifier, const struct block_event *event) {
@@ -100,7 +107,7 @@ void block_notifier_restored(struct block_notifier *notifier, const struct block
         return; /* a peer without an address cannot be shown to anybody */
     }
     make_file(notifier, event);
-    firewall_put(notifier->firewall, &event->blocked, with_margin(event->period_s));
+    put_in_sets(notifier, &event->blocked, event->period_s);
 }
 
 void block_notifier_began(struct block_notifier *notifier, const struct block_event *event) {
@@ -112,12 +119,14 @@ void block_notifier_began(struct block_notifier *notifier, const struct block_ev
 }
 
 void block_notifier_renewed(struct block_notifier *notifier, const struct ip_prefix *blocked, uint32_t remaining_s) {
-    firewall_put(notifier->firewall, blocked, with_margin(remaining_s));
+    put_in_sets(notifier, blocked, remaining_s);
 }
 
 void block_notifier_ended(struct block_notifier *notifier, const struct ip_prefix *blocked) {
     block_files_remove(notifier->files, blocked);
-    firewall_remove(notifier->firewall, blocked);
+    for (size_t i = 0; i < FIREWALL_SETS_MAX; i++) {
+        firewall_remove(notifier->firewalls[i], blocked);
+    }
 }
 
 void block_notifier_apply(struct block_notifier *notifier, const struct config *config) {
@@ -131,20 +140,24 @@ void block_notifier_apply(struct block_notifier *notifier, const struct config *
     if (removed > 0) {
         log_notice("DOSLogDir: %zu dos- files of processes that have ended are removed", removed);
     }
-    firewall_apply(notifier->firewall, &config->server.burst);
+    for (size_t i = 0; i < FIREWALL_SETS_MAX; i++) {
+        firewall_apply(notifier->firewalls[i], &config->server.burst, i);
+    }
 }
 
 struct block_notifier_counts block_notifier_counts(const struct block_notifier *notifier) {
     struct block_notifier_counts counts = notifier->counts;
     struct command_runner_counts runner = command_runner_counts(notifier->runner);
-    struct firewall_counts firewall = firewall_counts(notifier->firewall);
     counts.failures = runner.failures;
     counts.dropped = runner.dropped;
     counts.running = runner.running;
     counts.queued = runner.queued;
-    counts.firewall_changes = firewall.changes;
-    counts.firewall_failures = firewall.failures;
-    counts.firewall_skipped = firewall.skipped;
+    for (size_t i = 0; i < FIREWALL_SETS_MAX; i++) {
+        struct firewall_counts firewall = firewall_counts(notifier->firewalls[i]);
+        counts.firewall_changes += firewall.changes;
+        counts.firewall_failures += firewall.failures;
+        counts.firewall_skipped += firewall.skipped;
+    }
     counts.blocks_with_files = block_files_count(notifier->files);
     return counts;
 }
@@ -159,7 +172,9 @@ struct block_notifier *block_notifier_new(struct ev_loop *default_loop) {
     struct block_notifier *notifier = must_calloc(1, sizeof *notifier);
     notifier->runner = command_runner_new(default_loop, &limits);
     notifier->files = block_files_new(BLOCK_FILES_MAX);
-    notifier->firewall = firewall_new(default_loop);
+    for (size_t i = 0; i < FIREWALL_SETS_MAX; i++) {
+        notifier->firewalls[i] = firewall_new(default_loop);
+    }
     return notifier;
 }
 
@@ -170,7 +185,9 @@ void block_notifier_free(struct block_notifier **notifier_pointer) {
     }
     command_runner_free(&notifier->runner);
     block_files_free(&notifier->files);
-    firewall_free(&notifier->firewall);
+    for (size_t i = 0; i < FIREWALL_SETS_MAX; i++) {
+        firewall_free(&notifier->firewalls[i]);
+    }
     free(notifier);
     *notifier_pointer = NULL;
 }

@@ -43,6 +43,7 @@ struct firewall {
     struct nft_ctx *nft;                         /* made when it is needed first */
     char name[NAME_MAX_BYTES];                   /* "inet filter weir"; "": no firewall */
     struct firewall_set set;                     /* when usable */
+    bool alone;                                  /* no other set is told of the same addresses */
     bool usable;                                 /* the set was there when it was last looked at */
     int64_t look_ns;                             /* not again before */
     struct trouble set_trouble, element_trouble; /* all is lost; one address is */
@@ -286,7 +287,7 @@ static bool full_length(const struct ip_prefix *blocked) {
 static bool fits(struct firewall *firewall, const struct ip_prefix *blocked) {
     bool v4 = blocked->address.family == IP_V4;
     if (v4 ? !firewall->set.ipv4 : !firewall->set.ipv6) {
-        firewall->counts.skipped++;
+        firewall->counts.skipped += firewall->alone;
         return false;
     }
     if (!full_length(blocked) && !firewall->set.prefixes) {
@@ -385,12 +386,13 @@ static const char *family_name(enum firewall_family family) {
     return names[family];
 }
 
-void firewall_apply(struct firewall *firewall, const struct burst_server *server) {
+void firewall_apply(struct firewall *firewall, const struct burst_server *server, size_t which) {
     char name[NAME_MAX_BYTES] = "";
-    if (server->firewall_family != FIREWALL_NONE) {
+    if (server->firewall_family != FIREWALL_NONE && server->firewall_sets[which] != NULL) {
         snprintf(name, sizeof name, "%s %s %s", family_name(server->firewall_family), server->firewall_table,
-                 server->firewall_set);
+                 server->firewall_sets[which]);
     }
+    firewall->alone = server->firewall_sets[FIREWALL_SETS_MAX - 1] == NULL;
     if (strcmp(name, firewall->name) != 0) { /* what is pending was meant for the other set */
         firewall->pending_count = 0;
         firewall->set_trouble = firewall->element_trouble = (struct trouble){0};

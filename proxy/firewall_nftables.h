@@ -1,5 +1,5 @@
 /* DOSFirewall nftables FAMILY TABLE SET: keeps blocked addresses as elements with a time-out in a set that the
- * administrator's ruleset declares and uses.
+ * administrator's ruleset declares and uses. One object a set.
  *
  * Housekeeping thread. Changes are collected and given to libnftables in batches, so seldom that it takes at most a
  * fifth of the thread's time; a batch is one transaction. When one fails, its changes are tried in smaller pieces, at
@@ -36,8 +36,9 @@ struct firewall *firewall_new(struct ev_loop *loop);
 /* Elements stay in the set until their time is over. Nulls the pointer; NULL is harmless. */
 void firewall_free(struct firewall **firewall);
 
-/* Which set, or none. Looks for it and logs what is wrong with it. Elements of a set used before run out. */
-void firewall_apply(struct firewall *firewall, const struct burst_server *server);
+/* Which of the directive's sets, if it has so many. Looks for it and logs what is wrong with it. Elements of a set used
+ * before run out. Addresses of the other family count as skipped only where there is no other set for them. */
+void firewall_apply(struct firewall *firewall, const struct burst_server *server, size_t which);
 
 /* The address or prefix is in the set for so many seconds from now, whether it was before or not. */
 void firewall_put(struct firewall *firewall, const struct ip_prefix *blocked, uint32_t seconds);

@@ -180,21 +180,32 @@ def test_a_block_that_is_renewed_stays_in_the_set(site, network):
     wait_for(lambda: not network.elements(), 20, "the element to go")
 
 
-def test_prefixes_of_ipv6(site, network, weir, origin):
+def ask6(port):
+    with socket.create_connection(("::1", port), 10 * SLOWNESS) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        return int(client.recv(4096).split()[1])
+
+
+def test_prefixes_of_ipv6(network, weir, origin):
     server, port = origin(), free_port()
     network.rules(port)
     proxy = weir(
         f"Listen [::1]:{port}\nProxyPass / {server.url}\nDOSFirewall nftables inet filter weir6\n"
         "DOSPageCount 2\nDOSPageInterval 60\nDOSSiteCount Off"
     )
-
-    def ask():
-        with socket.create_connection(("::1", port), 10 * SLOWNESS) as client:
-            client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-            return int(client.recv(4096).split()[1])
-
-    assert [ask() for _ in range(3)] == [200, 200, 403]
+    assert [ask6(port) for _ in range(3)] == [200, 200, 403]
     wait_for(lambda: "::/64" in network.elements("weir6"), 5, proxy.log())
+
+
+def test_two_sets_take_both_families(network, weir, origin):
+    server, port, port6 = origin(), free_port(), free_port()
+    network.rules(port)
+    proxy = weir(f"Listen 127.0.0.1:{port}\nListen [::1]:{port6}\nProxyPass / {server.url}\n{FIREWALL.replace('weir', 'weir weir6')}")
+    proxy.port = port
+    assert [ask6(port6) for _ in range(3)] == [200, 200, 403]
+    block(proxy, "127.0.0.5")
+    wait_for(lambda: "::/64" in network.elements("weir6") and "127.0.0.5" in network.elements("weir"), 5, proxy.log())
+    assert "DOSFirewall" not in proxy.log()
 
 
 def test_a_set_that_is_not_there_and_comes_and_goes(site, network):
@@ -218,10 +229,7 @@ def test_an_ipv6_block_does_not_trouble_a_set_of_ipv4(network, weir, origin):
     network.rules(port)
     proxy = weir(f"Listen 127.0.0.1:{port}\nListen [::1]:{port6}\nProxyPass / {server.url}\n{FIREWALL}")
     proxy.port = port
-    for _ in range(3):
-        with socket.create_connection(("::1", port6), 10 * SLOWNESS) as client:
-            client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-            client.recv(4096)
+    assert [ask6(port6) for _ in range(3)] == [200, 200, 403]
     block(proxy, "127.0.0.5")
     wait_for(lambda: "127.0.0.5" in network.elements(), 5, proxy.log())
     assert "DOSFirewall" not in proxy.log()

@@ -132,12 +132,13 @@ static void test_patterns(void) {
 }
 
 static void test_firewall(void) {
-    struct loaded loaded = load_text("DOSFirewall nftables inet filter weir_blocked\n");
+    struct loaded loaded = load_text("DOSFirewall nftables inet filter weir_blocked weir_blocked6\n");
     check_clean(&loaded);
     const struct burst_server *server = &loaded.config->server.burst;
     CU_ASSERT_EQUAL(server->firewall_family, FIREWALL_INET);
     CU_ASSERT_STRING_EQUAL(server->firewall_table, "filter");
-    CU_ASSERT_STRING_EQUAL(server->firewall_set, "weir_blocked");
+    CU_ASSERT_STRING_EQUAL(server->firewall_sets[0], "weir_blocked");
+    CU_ASSERT_STRING_EQUAL(server->firewall_sets[1], "weir_blocked6");
     unload(&loaded);
     loaded = load_text("DOSFirewall none\n");
     check_clean(&loaded);
@@ -177,7 +178,8 @@ static void test_messages(void) {
          "2: warning: DOSMaxClients: holds for the whole server"},
         {"<VirtualHost *:80>\nDOSHashTableSize 3097\n</VirtualHost>\n", NULL},
         {"DOSFirewall iptables\n", "1: error: DOSFirewall: \"iptables\" is not a firewall known here"},
-        {"DOSFirewall nftables inet filter\n", "1: error: DOSFirewall: nftables has three words"},
+        {"DOSFirewall nftables inet filter\n", "1: error: DOSFirewall: nftables has three or four words"},
+        {"DOSFirewall nftables inet filter a b;c\n", "1: error: DOSFirewall: \"b;c\" is not a name"},
         {"DOSFirewall nftables inet filter \"a;b\"\n", "1: error: DOSFirewall: \"a;b\" is not a name"},
         {"DOSFirewall nftables arp filter a\n", "1: error: DOSFirewall: \"arp\" is not one of the words"},
         {"<Location />\nDOSPageCount 5\n</Location>\n", "2: error: DOSPageCount: may not stand"},

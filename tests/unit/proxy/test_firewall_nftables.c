@@ -87,7 +87,7 @@ static void wait_for(const struct firewall *firewall, uint64_t changes) {
 }
 
 static struct burst_server server_of(const char *set) {
-    return (struct burst_server){.firewall_family = FIREWALL_INET, .firewall_table = "filter", .firewall_set = set};
+    return (struct burst_server){.firewall_family = FIREWALL_INET, .firewall_table = "filter", .firewall_sets = {set}};
 }
 
 static void declare(void) {
@@ -101,7 +101,7 @@ static struct firewall *begin(const char *set) {
     declare();
     struct firewall *firewall = firewall_new(loop);
     struct burst_server server = server_of(set);
-    firewall_apply(firewall, &server);
+    firewall_apply(firewall, &server, 0);
     return firewall;
 }
 
@@ -210,7 +210,7 @@ static void order_within_a_batch(void) {
     CU_ASSERT_PTR_NOT_NULL(strstr(listing("v4"), "192.0.2.2"));
     put(firewall, "192.0.2.3", 100);
     struct burst_server none = {.firewall_family = FIREWALL_NONE};
-    firewall_apply(firewall, &none);
+    firewall_apply(firewall, &none, 0);
     put(firewall, "192.0.2.4", 100);
     turn(0.1);
     CU_ASSERT_PTR_NULL(strstr(listing("v4"), "192.0.2.3"));
