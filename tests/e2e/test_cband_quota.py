@@ -1,4 +1,5 @@
 """Quotas of hosts: when they are exceeded, what comes of it, and when it is over."""
+# ctest: waits
 # ctest: tsan
 import itertools
 import time

@@ -1,5 +1,4 @@
 """Malformed chunked bodies and clients that leave: the origin never sees a complete message."""
-# ctest: tsan
 import pytest
 from support.http import CHUNKED, HOST, LINE, POST, Front, table
 

@@ -1,5 +1,4 @@
 """ErrorDocument: text, a path of the origin's, a URL; and the built-in page when nothing is said or the path fails."""
-# ctest: tsan
 import pytest
 from support.origin import answering, response
 from support.wait import free_port

@@ -1,5 +1,4 @@
 """RequestHeader, Header, ProxyPassReverse and its cookies, and what else is changed in fields on the way."""
-# ctest: tsan
 import re
 
 import pytest

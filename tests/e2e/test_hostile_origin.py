@@ -1,5 +1,5 @@
 """Origins that answer badly: 502 and a closed connection, never a byte that weir did not understand."""
-# ctest: tsan
+# ctest: waits
 import pytest
 from support.client import Closed, format_request
 from support.http import memory_is_below, table

@@ -1,5 +1,4 @@
 """The course of an exchange: 100-continue, other interim answers, early answers, retries, half-closed clients, big bodies."""
-# ctest: tsan
 import hashlib
 import threading
 

@@ -1,5 +1,4 @@
 """The limits of a request, each tried at its last byte and at one more."""
-# ctest: tsan
 import pytest
 from support.client import format_request
 from support.http import CHUNKED, END, HOST, LINE, Front

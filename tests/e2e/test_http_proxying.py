@@ -1,5 +1,4 @@
 """What passes through weir, and how it is changed on the way: heads, forwarded fields, framing, interim answers, retries."""
-# ctest: tsan
 import functools
 import re
 

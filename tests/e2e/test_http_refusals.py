@@ -1,5 +1,4 @@
 """One test for every rule of framing and of field lines: the refusal, the close, and what the origin did not receive."""
-# ctest: tsan
 import pytest
 from support.http import END, HOST, LINE, POST, Front, table
 

@@ -1,5 +1,4 @@
 """Responses on their way through weir: what HTTP/1.0 clients get, heads, every framing, trailers, answers without a body."""
-# ctest: tsan
 import functools
 import re
 

@@ -1,5 +1,4 @@
 """Pipelined requests are answered in order, whatever they are and however their bytes arrive."""
-# ctest: tsan
 import pytest
 from support.client import format_request
 from support.http import memory_is_below

@@ -1,4 +1,5 @@
 """The process: start, signals, reload, the pid file, the service manager, privileges, Unix listeners, -d."""
+# ctest: waits
 # ctest: tsan
 import os
 import pwd

@@ -3,7 +3,6 @@
 The reference knows what spec says of a request's framing and says for a stream of bytes which requests it holds. What the
 origin got must be those and no others: anything else would be a way to smuggle a request past weir.
 """
-# ctest: tsan
 import contextlib
 import random
 import re

@@ -1,5 +1,4 @@
 """The real client address: RemoteIP* and the PROXY protocol, as seen in the log and in the fields for the origin."""
-# ctest: tsan
 import socket
 import struct
 

@@ -1,5 +1,4 @@
 """One test for every rule of the request line and of Host: the refusal, the close, and what the origin did not receive."""
-# ctest: tsan
 import pytest
 from support.http import END, HOST, LINE, Front, read_answer_and_end, send_all, table
 

@@ -1,5 +1,4 @@
 """Bytes may arrive cut anywhere: every message, cut at every place, means the same as in one piece."""
-# ctest: tsan
 import time
 
 import pytest

@@ -1,4 +1,5 @@
 """State files that are somebody else's, damaged, missing or full: weir serves, says so, and deletes nothing."""
+# ctest: waits
 import os
 import resource
 import signal

@@ -1,4 +1,5 @@
 """StateFile: what was used is still used after a restart, a kill, a reload; the history; who may have the file."""
+# ctest: waits
 # ctest: tsan
 import os
 import re

@@ -1,4 +1,5 @@
 """What the status documents say of limits: who was refused or delayed and why, quotas, periods, exceeded states."""
+# ctest: waits
 # ctest: tsan
 import threading
 import time

@@ -1,5 +1,4 @@
 """SSLVerifyClient: who is let in, what is told of him, and that a request's Host cannot get around it."""
-# ctest: tsan
 import ssl
 
 import pytest

@@ -1,4 +1,5 @@
 """Clients that mean no good: rubbish, halves, silence, renegotiation, floods. Each costs little and is closed."""
+# ctest: waits
 # ctest: tsan
 import os
 import re

@@ -1,5 +1,4 @@
 """https:// origins: verification, names, our certificate, resumption, cut responses, health checks."""
-# ctest: tsan
 import time
 
 import pytest

@@ -1,5 +1,4 @@
 """HttpProtocolOptions Unsafe: a bare line feed in a head, and nothing else."""
-# ctest: tsan
 import pytest
 from support.http import CHUNKED, Front, table
 

@@ -1,5 +1,4 @@
 """Upgrade: websocket is tunnelled once both sides agree; no other upgrade is passed on."""
-# ctest: tsan
 import hashlib
 import threading
 
