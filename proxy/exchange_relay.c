@@ -146,19 +146,24 @@ static enum relayed send_buffered(struct exchange *exchange, struct span data) {
     return exchange->waiting_client ? RELAYED_WAIT : RELAYED_MORE;
 }
 
-/* What is in the pipe goes before anything else. */
+/* What is in the pipe goes before anything else; in turns when a reload has put a cap over it meanwhile. */
 static enum relayed drain_pipe(struct exchange *exchange) {
     struct stream *to = exchange->operations->raw_stream(exchange->downstream);
-    if (to != NULL) {
-        if (body_decoder_done(&exchange->connection->body)) {
+    size_t granted = exchange_grant(exchange, SHAPER_RESPONSE, exchange->pipe->bytes), taken = 0;
+    if (to != NULL && granted > 0) {
+        if (body_decoder_done(&exchange->connection->body) && granted == exchange->pipe->bytes) {
             exchange_leave_place(exchange);
         }
-        count_sent(exchange, splice_drain(exchange->pipe, to));
+        taken = splice_drain(exchange->pipe, to, granted);
+        count_sent(exchange, taken);
+        if (exchange->is_paced || exchange->ticket.follows_quota) {
+            exchange_charge_response(exchange);
+        }
     }
-    exchange->waiting_client = exchange->pipe->bytes > 0;
-    if (exchange->waiting_client) {
+    if (exchange->pipe->bytes > 0) {
         exchange_take_place_again(exchange);
     }
+    exchange->waiting_client = granted == 0 || taken < granted; /* no turn yet, or it takes no more */
     return exchange->waiting_client ? RELAYED_WAIT : RELAYED_MORE;
 }
 

@@ -79,10 +79,11 @@ enum stream_result splice_fill(struct splice_pipe *pipe, struct stream *from, ui
     return STREAM_BROKEN;
 }
 
-size_t splice_drain(struct splice_pipe *pipe, struct stream *to) {
+size_t splice_drain(struct splice_pipe *pipe, struct stream *to, size_t bound) {
     size_t total = 0;
-    while (pipe->bytes > 0 && !to->write_blocked && !to->unwritable) {
-        ssize_t count = splice(pipe->read_fd, NULL, to->fd, NULL, pipe->bytes, SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
+    bound = bound < pipe->bytes ? bound : pipe->bytes;
+    while (total < bound && !to->write_blocked && !to->unwritable) {
+        ssize_t count = splice(pipe->read_fd, NULL, to->fd, NULL, bound - total, SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
         if (count < 0) {
             to->write_blocked = errno == EAGAIN || errno == EINTR;
             to->unwritable = !to->write_blocked;

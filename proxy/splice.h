@@ -25,8 +25,8 @@ void splice_free_spares(struct worker *worker);
 /* Moves at most `bound` bytes from the socket into the pipe; *moved says how many. As stream_fill() otherwise. */
 enum stream_result splice_fill(struct splice_pipe *pipe, struct stream *from, uint64_t bound, size_t *moved);
 
-/* Moves what is in the pipe to the socket, whose own queue must be empty. Returns how many bytes went; sets
- * write_blocked or unwritable when not all of them did. */
-size_t splice_drain(struct splice_pipe *pipe, struct stream *to);
+/* Moves at most `bound` bytes of what is in the pipe to the socket, whose own queue must be empty. Returns how many
+ * bytes went; sets write_blocked or unwritable when not all of them did. */
+size_t splice_drain(struct splice_pipe *pipe, struct stream *to, size_t bound);
 
 #endif
