@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "config/arena.h"
+#include "config/csv.h"
 #include "ctl/units.h"
 
 enum { CELL_MAX = 1024, WIDTH_MAX = 60 };
@@ -76,24 +77,9 @@ void table_print(const struct table *table, FILE *out) {
     }
 }
 
-static void print_field(const char *text, FILE *out) {
-    if (strpbrk(text, ",\"\r\n") == NULL) {
-        fputs(text, out);
-        return;
-    }
-    fputc('"', out);
-    for (; *text != '\0'; text++) {
-        if (*text == '"') {
-            fputc('"', out);
-        }
-        fputc(*text, out);
-    }
-    fputc('"', out);
-}
-
 void table_print_csv(const struct table *table, FILE *out) {
     for (size_t i = 0; i < table->count; i++) {
-        print_field(table->cells[i].text, out);
+        csv_put_field(table->cells[i].text, out);
         fputc((i + 1) % table->columns == 0 ? '\n' : ',', out);
     }
 }

@@ -8,6 +8,7 @@
 
 #include <jansson.h>
 
+#include "config/csv.h"
 #include "stats/clean_text.h"
 #include "stats/moment.h"
 
@@ -96,21 +97,6 @@ void usage_table(const struct usage_question *question, const struct usage_repor
 
 /* ---- CSV ---- */
 
-static void put_field(const char *text, FILE *out) {
-    if (strpbrk(text, ",\"\r\n") == NULL) {
-        fputs(text, out);
-        return;
-    }
-    fputc('"', out);
-    for (; *text != '\0'; text++) {
-        if (*text == '"') {
-            fputc('"', out);
-        }
-        fputc(*text, out);
-    }
-    fputc('"', out);
-}
-
 void usage_csv(const struct usage_report *report, FILE *out) {
     struct clean_text scratch = {0};
     fputs("kind,name,begin,end,bytes_out,bytes_in,requests\n", out);
@@ -120,7 +106,7 @@ void usage_csv(const struct usage_report *report, FILE *out) {
         moment_print_exactly(row->begin_s, begin);
         moment_print_exactly(row->end_s, end);
         fprintf(out, "%s,", row->kind);
-        put_field(clean_text(&scratch, row->name), out);
+        csv_put_field(clean_text(&scratch, row->name), out);
         fprintf(out, ",%s,%s,%" PRIu64 ",%" PRIu64 ",%" PRIu64 "\n", begin, end, row->bytes_out, row->bytes_in,
                 row->requests);
     }
