@@ -7,45 +7,29 @@
 #include "config/arena.h"
 #include "ctl/units.h"
 
+/* What the lists of hosts, users and classes have in common. */
+#define COLUMN(title, path, unit)                                                                                      \
+    { title, path, unit }
+#define NAME_COLUMN COLUMN("NAME", "name", VIEW_TEXT)
+#define SPEED_COLUMNS                                                                                                  \
+    COLUMN("SPEED", "traffic.rates.bytes_per_second_10", VIEW_BYTES_PER_S),                                            \
+        COLUMN("REQ/S", "traffic.rates.requests_per_second_10", VIEW_PER_S)
+#define CONNECTIONS_COLUMN COLUMN("CONN", "usages.connections", VIEW_COUNT)
+#define TRAFFIC_COLUMNS                                                                                                \
+    COLUMN("SENT", "traffic.bytes_out", VIEW_BYTES), COLUMN("RECEIVED", "traffic.bytes_in", VIEW_BYTES),               \
+        COLUMN("REQUESTS", "traffic.requests", VIEW_COUNT), COLUMN("REFUSED", "traffic.refused.total", VIEW_COUNT),    \
+        COLUMN("DELAYED", "traffic.delayed.total", VIEW_COUNT)
+#define QUOTA_COLUMNS                                                                                                  \
+    COLUMN("USED", "usages.total", VIEW_BYTES), COLUMN("LIMIT", "limits.total", VIEW_LIMIT),                           \
+        COLUMN("STATE", "exceeded", VIEW_TEXT)
+
 static const struct view_column host_columns[] = {
-    {"NAME", "name", VIEW_TEXT},
-    {"USER", "user", VIEW_TEXT},
-    {"SPEED", "traffic.rates.bytes_per_second_10", VIEW_BYTES_PER_S},
-    {"REQ/S", "traffic.rates.requests_per_second_10", VIEW_PER_S},
-    {"CONN", "usages.connections", VIEW_COUNT},
-    {"SENT", "traffic.bytes_out", VIEW_BYTES},
-    {"RECEIVED", "traffic.bytes_in", VIEW_BYTES},
-    {"REQUESTS", "traffic.requests", VIEW_COUNT},
-    {"REFUSED", "traffic.refused.total", VIEW_COUNT},
-    {"DELAYED", "traffic.delayed.total", VIEW_COUNT},
-    {"USED", "usages.total", VIEW_BYTES},
-    {"LIMIT", "limits.total", VIEW_LIMIT},
-    {"STATE", "exceeded", VIEW_TEXT},
+    NAME_COLUMN, COLUMN("USER", "user", VIEW_TEXT), SPEED_COLUMNS, CONNECTIONS_COLUMN, TRAFFIC_COLUMNS, QUOTA_COLUMNS,
 };
 static const struct view_column user_columns[] = {
-    {"NAME", "name", VIEW_TEXT},
-    {"SPEED", "traffic.rates.bytes_per_second_10", VIEW_BYTES_PER_S},
-    {"REQ/S", "traffic.rates.requests_per_second_10", VIEW_PER_S},
-    {"CONN", "usages.connections", VIEW_COUNT},
-    {"SENT", "traffic.bytes_out", VIEW_BYTES},
-    {"RECEIVED", "traffic.bytes_in", VIEW_BYTES},
-    {"REQUESTS", "traffic.requests", VIEW_COUNT},
-    {"REFUSED", "traffic.refused.total", VIEW_COUNT},
-    {"DELAYED", "traffic.delayed.total", VIEW_COUNT},
-    {"USED", "usages.total", VIEW_BYTES},
-    {"LIMIT", "limits.total", VIEW_LIMIT},
-    {"STATE", "exceeded", VIEW_TEXT},
+    NAME_COLUMN, SPEED_COLUMNS, CONNECTIONS_COLUMN, TRAFFIC_COLUMNS, QUOTA_COLUMNS,
 };
-static const struct view_column class_columns[] = {
-    {"NAME", "name", VIEW_TEXT},
-    {"SPEED", "traffic.rates.bytes_per_second_10", VIEW_BYTES_PER_S},
-    {"REQ/S", "traffic.rates.requests_per_second_10", VIEW_PER_S},
-    {"SENT", "traffic.bytes_out", VIEW_BYTES},
-    {"RECEIVED", "traffic.bytes_in", VIEW_BYTES},
-    {"REQUESTS", "traffic.requests", VIEW_COUNT},
-    {"REFUSED", "traffic.refused.total", VIEW_COUNT},
-    {"DELAYED", "traffic.delayed.total", VIEW_COUNT},
-};
+static const struct view_column class_columns[] = {NAME_COLUMN, SPEED_COLUMNS, TRAFFIC_COLUMNS};
 static const struct view_column client_columns[] = {
     {"ADDRESS", "address", VIEW_TEXT},    {"HOST", "virtualhost", VIEW_TEXT},  {"SPEED", "kbps", VIEW_KBPS},
     {"REQ/S", "rps", VIEW_PER_S},         {"CONN", "connections", VIEW_COUNT}, {"SENT", "bytes_out", VIEW_BYTES},
