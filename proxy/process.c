@@ -24,6 +24,7 @@
 #include "proxy/process_second.h"
 #include "proxy/process_state.h"
 #include "proxy/service_notify.h"
+#include "proxy/task.h"
 #include "proxy/tls_runtime.h"
 #include "proxy/upgrade.h"
 
@@ -81,17 +82,6 @@ void process_worker_ended(struct process *process) {
 
 struct log_writer *process_log_writer(const struct process *process) {
     return process->log_writer;
-}
-
-static void deliver(void *context, void *message) {
-    struct task *task = message;
-    task->run(context, task);
-}
-
-static void discard(void *context, void *message) {
-    (void)context;
-    struct task *task = message;
-    task->discard(task);
 }
 
 /* ---- small things that several parts need ---- */
@@ -232,7 +222,7 @@ static bool prepare(struct process *process, const struct config *config) {
         start_failed(process, "no event loop: %s", strerror(errno));
         return false;
     }
-    process->mailbox = mailbox_new(process->loop, deliver, discard, process);
+    process->mailbox = task_mailbox_new(process->loop, process);
     process->worker_count = process_worker_count(config);
     process->file_limit = open_files_raise();
     size_t short_of;

@@ -5,11 +5,17 @@
 #ifndef WEIR_PROXY_TASK_H
 #define WEIR_PROXY_TASK_H
 
+struct ev_loop;
+struct mailbox;
+
 struct task {
     /* On the receiver's thread. receiver: the struct process or struct worker that it was posted to. */
     void (*run)(void *receiver, struct task *task);
     /* Instead of run(), when the receiver ends first; on the thread that frees its mailbox. */
     void (*discard)(struct task *task);
 };
+
+/* A mailbox of tasks: what is posted to it must begin with a struct task. All else is as mailbox_new() has it. */
+struct mailbox *task_mailbox_new(struct ev_loop *loop, void *receiver);
 
 #endif

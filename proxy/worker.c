@@ -180,17 +180,6 @@ static void discard_mail(struct task *task) {
     free_mail((struct mail *)task, true);
 }
 
-static void deliver(void *context, void *message) {
-    struct task *task = message;
-    task->run(context, task);
-}
-
-static void discard(void *context, void *message) {
-    (void)context;
-    struct task *task = message;
-    task->discard(task);
-}
-
 static void free_own(struct worker_thread *thread) {
     struct worker *worker = &thread->worker;
     worker_close_listeners(thread, NULL);
@@ -278,7 +267,7 @@ struct worker *worker_start(struct process *process, unsigned index, struct gene
     buffer_pool_init(&worker->buffers);
     worker->scratch = pattern_scratch_new();
     worker->origin_pool = origin_pool_new(worker);
-    worker->mailbox = mailbox_new(loop, deliver, discard, thread);
+    worker->mailbox = task_mailbox_new(loop, thread);
     init_watchers(thread);
     worker_add_listeners(thread, sockets, socket_count);
     if (!start_thread(thread)) {
