@@ -22,15 +22,7 @@ __attribute__((format(printf, 3, 4))) static bool say(char **text, bool ok, cons
     return ok;
 }
 
-bool process_command_reload(struct process *process, char **text) {
-    if (process->phase != PROCESS_RUNNING) {
-        return say(text, false, "not now: weir is ending\n");
-    }
-    if (process->upgrade != NULL) {
-        return say(text, false, "not now: an upgrade (USR2) is under way\n");
-    }
-    log_notice("control socket: reload");
-    process_reload(process);
+static bool say_reloaded(const struct process *process, const char *warnings, char **text) {
     const struct process_reload_result *result = &process->last_reload;
     if (!result->ok) {
         const char *why = result->text != NULL ? result->text : "the error log says what failed";
@@ -40,7 +32,25 @@ bool process_command_reload(struct process *process, char **text) {
     }
     char status[96];
     process_status(process, status, sizeof status);
-    return say(text, true, "configuration reloaded: %s; warnings, if any, are in the error log\n", status);
+    return say(text, true, "configuration reloaded: %s\n%s", status, warnings);
+}
+
+bool process_command_reload(struct process *process, char **text) {
+    if (process->phase != PROCESS_RUNNING) {
+        return say(text, false, "not now: weir is ending\n");
+    }
+    if (process->upgrade != NULL) {
+        return say(text, false, "not now: an upgrade (USR2) is under way\n");
+    }
+    log_notice("control socket: reload");
+    char *warnings = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&warnings, &size); /* NULL: only the log has them */
+    process_reload(process, "control socket", out);
+    bool is_whole = out != NULL && fclose(out) == 0;
+    bool ok = say_reloaded(process, is_whole ? warnings : "", text);
+    free(warnings);
+    return ok;
 }
 
 bool process_command_drain(struct process *process, char **text) {

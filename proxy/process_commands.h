@@ -9,7 +9,8 @@
 
 struct process;
 
-/* As HUP does; returns when it has been tried. The text of a failure holds every error of the file, with its line. */
+/* As HUP does; returns when it has been tried. The text of a failure holds every error of the file, with its line, that
+ * of a success every warning. */
 bool process_command_reload(struct process *process, char **text);
 
 /* As TERM does: the process ends when what is being served has ended. Returns at once. */

@@ -6,7 +6,7 @@
 #include "proxy/upgrade.h"
 
 static void on_hup(struct process *process) {
-    process_reload(process);
+    process_reload(process, "HUP", NULL);
 }
 
 static void on_usr1(struct process *process) {

@@ -5,6 +5,7 @@
 
 #include <ev.h>
 #include <stdatomic.h>
+#include <stdio.h>
 
 #include "proxy/generation.h"
 #include "proxy/listener.h"
@@ -112,7 +113,9 @@ void process_keep_hand_over(struct process *process);
 void process_keep_take_back(struct process *process);
 
 /* reload.c */
-void process_reload(struct process *process);
+/* asker: begins the log's lines about it, "HUP". warnings: takes what is said about a configuration that is in force
+ * all the same, as lines; NULL: the log alone has it. process->last_reload says how it went. */
+void process_reload(struct process *process, const char *asker, FILE *warnings);
 
 /* generation.c */
 /* Opens the logs of `config`, whose reference it takes over in any case. NULL with *error (malloc'ed). */

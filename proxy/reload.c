@@ -1,5 +1,7 @@
-/* HUP: a new configuration beside the old one, and only when all of it is good a new generation for the workers.
- * Housekeeping thread. Invariant: whatever fails, the generation that serves stays what it was. */
+/* A new configuration beside the old one, and only when all of it is good a new generation for the workers. Asked for
+ * by HUP or by the control socket; housekeeping thread. Invariant: whatever fails, the generation that serves stays
+ * what it was. */
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,49 +13,76 @@
 #include "proxy/process_state.h"
 #include "proxy/service_notify.h"
 
+struct reload {
+    struct process *process;
+    const char *asker; /* begins the lines about it: "HUP" */
+    FILE *warnings;    /* what is worth saying to who asked, though it goes on; NULL: nobody can be told */
+};
+
+__attribute__((format(printf, 2, 3))) static void warn(const struct reload *reload, const char *format, ...) {
+    char text[256];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    log_warn("%s", text);
+    if (reload->warnings != NULL) {
+        fprintf(reload->warnings, "warning: %s\n", text);
+    }
+}
+
 static bool same_text(const char *a, const char *b) {
     return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
 }
 
 /* What a running process cannot change by itself. */
-static void warn_of_fixed(const struct process *process, const struct config *config) {
+static void warn_of_fixed(const struct reload *reload, const struct config *config) {
+    const struct process *process = reload->process;
     const struct server_settings *old = &process->generation->config->server;
     unsigned workers = process_worker_count(config);
     if (workers != process->worker_count) {
-        log_warn("Workers: still %u; for %u send USR2 or start weir again", process->worker_count, workers);
+        warn(reload, "Workers: still %u; for %u send USR2 or start weir again", process->worker_count, workers);
     }
     if (!same_text(old->user, config->server.user) || !same_text(old->group, config->server.group)) {
-        log_warn("User, Group: a change holds after the next start");
+        warn(reload, "User, Group: a change holds after the next start");
     }
     if (!same_text(old->pid_file, config->server.pid_file)) {
-        log_warn("PidFile: a change holds after USR2 or the next start");
+        warn(reload, "PidFile: a change holds after USR2 or the next start");
+    }
+    if (old->burst.max_clients != config->server.burst.max_clients) {
+        warn(reload, "DOSMaxClients: a change holds after USR2 or the next start");
     }
 }
 
-/* *problem: what was said about the file when it was bad; the caller frees it. */
-static struct config *load(struct process *process, char **problem) {
+/* NULL, with *problem: what was said about the file; the caller frees it. */
+static struct config *load(const struct reload *reload, char **problem) {
+    struct process *process = reload->process;
     char *messages = NULL;
     size_t size = 0;
     FILE *out = open_memstream(&messages, &size);
     if (out == NULL) {
-        log_error("HUP: no memory to read the configuration; the old one holds on");
+        log_error("%s: no memory to read the configuration; the old one holds on", reload->asker);
         return NULL;
     }
     struct config *config = config_load(&process->options->config, out);
     fclose(out);
     if (config == NULL) {
-        log_error("HUP: %s has errors; the old configuration holds on", process->options->config.path);
+        log_error("%s: %s has errors; the old configuration holds on", reload->asker, process->options->config.path);
     }
     log_text(config == NULL ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN, messages);
     if (config == NULL) {
         *problem = messages;
-    } else {
-        free(messages);
+        return NULL;
     }
+    if (reload->warnings != NULL) {
+        fputs(messages, reload->warnings);
+    }
+    free(messages);
     return config;
 }
 
-static struct generation *make_generation(struct process *process, struct config *config, char **problem) {
+static struct generation *make_generation(const struct reload *reload, struct config *config, char **problem) {
+    struct process *process = reload->process;
     char *error = NULL;
     if (!listener_set_open(process->listeners, config, process->worker_count, &error)) {
         config_unref(&config);
@@ -64,19 +93,20 @@ static struct generation *make_generation(struct process *process, struct config
         }
         listener_set_rollback(process->listeners);
     }
-    log_error("HUP: %s; the old configuration holds on", error != NULL ? error : "no memory");
+    log_error("%s: %s; the old configuration holds on", reload->asker, error != NULL ? error : "no memory");
     *problem = error;
     return NULL;
 }
 
-static void take_over(struct process *process, struct generation *generation) {
+static void take_over(const struct reload *reload, struct generation *generation) {
+    struct process *process = reload->process;
     struct config *config = generation->config;
     size_t short_of;
-    warn_of_fixed(process, config);
+    warn_of_fixed(reload, config);
     process->connection_limit = open_files_connections(config, process->worker_count, process->file_limit, &short_of);
     if (short_of > 0) {
-        log_warn("MaxConnections %zu may need %zu open files; the limit is %zu (ulimit -n)", process->connection_limit,
-                 short_of, process->file_limit);
+        warn(reload, "MaxConnections %zu may need %zu open files; the limit is %zu (ulimit -n)",
+             process->connection_limit, short_of, process->file_limit);
     }
     generation_bind(generation, process->origin_table, 0);
     block_notifier_apply(process->block_notifier, config);
@@ -98,33 +128,42 @@ static void remember(struct process *process, bool ok, char *problem) {
     process->last_reload = (struct process_reload_result){ok, clock_wall_us() / US_PER_SECOND, problem};
 }
 
-void process_reload(struct process *process) {
+/* NULL: the old configuration holds on, and why has been said. */
+static struct generation *try(const struct reload *reload, char **problem) {
+    struct process *process = reload->process;
+    struct config *config = load(reload, problem);
+    if (config == NULL) {
+        return NULL;
+    }
+    config->generation = process->generation_number;
+    if (!log_writer_set_error_log(process->log_writer, &config->server)) {
+        log_error("%s: the new ErrorLog cannot be opened; the old configuration holds on", reload->asker);
+        *problem = strdup("the new ErrorLog cannot be opened");
+        config_unref(&config);
+        return NULL;
+    }
+    struct generation *generation = make_generation(reload, config, problem);
+    if (generation == NULL) { /* back to where messages went before */
+        (void)log_writer_set_error_log(process->log_writer, &process->generation->config->server);
+    }
+    return generation;
+}
+
+void process_reload(struct process *process, const char *asker, FILE *warnings) {
+    const struct reload reload = {process, asker, warnings};
     if (process->phase != PROCESS_RUNNING || process->upgrade != NULL) {
-        log_notice("HUP: not now: %s", process->upgrade != NULL ? "an upgrade is under way" : "the process is ending");
+        log_notice("%s: not now: %s", asker,
+                   process->upgrade != NULL ? "an upgrade is under way" : "the process is ending");
         return;
     }
     service_notify_reloading(process->notify, clock_monotonic_ns());
     process->generation_number++;
     char *problem = NULL;
-    struct config *config = load(process, &problem);
-    struct generation *generation = NULL;
-    if (config != NULL) {
-        config->generation = process->generation_number;
-        if (log_writer_set_error_log(process->log_writer, &config->server)) {
-            generation = make_generation(process, config, &problem);
-            if (generation == NULL) { /* back to where messages went before */
-                (void)log_writer_set_error_log(process->log_writer, &process->generation->config->server);
-            }
-        } else {
-            log_error("HUP: the new ErrorLog cannot be opened; the old configuration holds on");
-            problem = strdup("the new ErrorLog cannot be opened");
-            config_unref(&config);
-        }
-    }
+    struct generation *generation = try(&reload, &problem);
     remember(process, generation != NULL, problem);
     char status[96];
     if (generation != NULL) {
-        take_over(process, generation);
+        take_over(&reload, generation);
         process_status(process, status, sizeof status);
         log_notice("configuration reloaded: %s", status);
         process_summarise(process, "reloaded");

@@ -217,6 +217,28 @@ def test_reload_tells_how_it_went(proxy, control, server):
     assert control.get("/json").json()["server"]["last_reload"]["ok"] is True
 
 
+def test_reload_tells_the_warnings(proxy, control, server):
+    config = f"{CONTROL}\n{STATE}\n{LIMITS.format(url=server.url)}"
+    assert "warning" not in control.curl("/reload", "-X", "POST")[1]
+    proxy.write_config(f"{config}\nMaxClients 10\nCBandSpeed 100M 0 0\nWorkers 7\nDOSMaxClients 5000\n")
+    status, text = control.curl("/reload", "-X", "POST")
+    assert (status, text.splitlines()[0][:24]) == (200, "configuration reloaded: ")
+    assert "warning: MaxClients: has no effect" in text and "warning: CBandSpeed:" in text and "    MaxClients 10\n" in text
+    assert "warning: Workers: still " in text and "warning: DOSMaxClients:" in text
+    for said in ("warning: MaxClients", r"\[warn\].*Workers: still", r"\[warn\].*DOSMaxClients"):
+        proxy.wait_for_log(said)
+    assert control.get("/json").json()["server"]["last_reload"]["text"] == "", "it went well"
+
+
+def test_the_log_says_who_asked_for_a_reload(proxy, control, server):
+    config = f"{CONTROL}\n{STATE}\n{LIMITS.format(url=server.url)}"
+    proxy.write_config(config + "\nNoSuchThing 1\n")
+    assert control.post("/reload").status == 409
+    proxy.wait_for_log(r"\[error\].* control socket: .*proxy.conf has errors; the old configuration holds on")
+    assert "HUP" not in proxy.log()
+    proxy.reload(expect="HUP: .*proxy.conf has errors; the old configuration holds on")
+
+
 def test_a_reload_may_move_or_remove_the_socket(proxy, control, server):
     proxy.write_config(f"ControlSocket moved.sock\n{STATE}\n{LIMITS.format(url=server.url)}")
     assert control.post("/reload").status == 200

@@ -103,6 +103,13 @@ def test_blocks(weir, origin):
     assert control.weirctl("unblock", "all").returncode == 0
 
 
+def test_a_good_reload_is_exit_code_0_with_the_warnings(proxy):
+    proxy.write_config(f"{CONTROL}\nMaxClients 10\n")
+    result = Control(proxy).weirctl("reload")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "generation 2" in result.stdout and "warning: MaxClients: has no effect" in result.stdout
+
+
 def test_a_bad_reload_is_exit_code_1_with_the_mistakes(proxy):
     proxy.write_config(f"{CONTROL}\nKeepAlive Perhaps\n")
     result = Control(proxy).weirctl("reload")
