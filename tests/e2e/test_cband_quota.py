@@ -2,13 +2,14 @@
 # ctest: waits
 # ctest: tsan
 import itertools
+import threading
 import time
 
 import pytest
-from support.client import Connection, Late, format_request
+from support.client import format_request
 from support.origin import response
 from support.quota import BODY, assert_redirected, assert_refused, fill, host, limited_fixture, server_fixture, size_of, timed  # noqa: F401 (fixtures)
-from support.wait import wait_for
+from support.wait import SLOWNESS, wait_for
 
 
 # --- what comes of it ---
@@ -173,39 +174,33 @@ def test_a_long_transfer_crosses_the_limit(weir, origin, connect, framing):
     begin = time.monotonic()
     client.read_exactly(900_000)
     assert time.monotonic() - begin < 0.6
-    received = 900_000
-    while (left := begin + 1.5 - time.monotonic()) > 0 and received < 2_000_000:
-        try:
-            received += len(client.read_some(deadline=left))
-        except Late:
-            break
+    received = 900_000 + client.count_for(begin + 1.5 - time.monotonic(), at_most=1_100_000)
     assert 1_000_000 < received < 1_500_000
     client.reset()
 
 
 def test_a_slowed_transfer_after_a_late_body(weir, origin, connect):
     """The head comes alone, and only then the body: it is slow from its first byte."""
+    has_come = threading.Event()
 
     def script(connection):
         while (request := connection.read_request()) is not None:
             head, body = response(b"x" * int(request.target.strip("/"))).split(b"\r\n\r\n")
             connection.send(head + b"\r\n\r\n")
-            time.sleep(0.1)
+            has_come.wait(10 * SLOWNESS)
             connection.send(body)
 
     lines = ["CBandLimit 100B", "CBandPeriod 1D", "CBandExceededSpeed 800kbps 0 0"]
     proxy = weir(host("localhost", *lines, url=origin(script).url), workers=1)
-    assert proxy.get("/100").status == 200  # it is over its quota now
-    client = connect(proxy.port).send(format_request("/1000000"))
+    client = connect(proxy.port).send(format_request("/100"))
     assert client.read_head().status == 200
-    begin = time.monotonic()
-    received = 0
-    while (left := begin + 1 - time.monotonic()) > 0 and received < 1_000_000:
-        try:
-            received += len(client.read_some(deadline=left))
-        except Late:
-            break
-    assert received < 250_000
+    has_come.set()
+    assert len(client.read_exactly(100)) == 100  # it is over its quota now
+    has_come.clear()
+    client.send(format_request("/1000000"))
+    assert client.read_head().status == 200
+    has_come.set()
+    assert 10_000 < client.count_for(1, at_most=1_000_000) < 250_000
     client.reset()
 
 
@@ -319,7 +314,7 @@ def test_a_reload_keeps_the_period(limited, server):
     proxy = limited("CBandLimit 3000B", "CBandPeriod 1H")
     fill(proxy)
     first = int(proxy.get().header("Retry-After"))
-    time.sleep(1.1)
+    wait_for(lambda: int(proxy.get().header("Retry-After")) < first, 5, "a second of the period to pass")
     text = host("localhost", "CBandLimit 3000B", "CBandPeriod 1H", "CBandExceededURL http://a.example/over", url=server.url)
     proxy.reload(text, expect="configuration reloaded")
     answer = proxy.get()

@@ -71,7 +71,7 @@ def test_an_aborted_download_counts_what_was_written(limited, connect):
     client.read_exactly(1_500_000)
     time.sleep(0.2)
     client.reset()
-    time.sleep(0.2)
+    proxy.wait_for_log("/20000000 200 ", name="access.log")
     fill(proxy, 3)
 
 

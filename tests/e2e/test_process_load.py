@@ -9,6 +9,7 @@ import time
 
 import pytest
 from support.client import Closed, format_request
+from support.sockets import ESTABLISHED, sockets_of
 from support.wait import SLOWNESS, wait_for
 from support.weir import BINARY
 
@@ -26,6 +27,8 @@ class Load:
             stderr=subprocess.STDOUT,
             text=True,
         )
+
+        wait_for(lambda: sum(found.state == ESTABLISHED for found in sockets_of(proxy.port)) >= connections, 10, "wrk to be connected")
 
     def running(self):
         return self.process.poll() is None
@@ -97,7 +100,6 @@ def test_usr2_under_load(weir, apache):
     load = Load(proxy, 10 * max(1, int(SLOWNESS)))
     for _ in range(3):
         old = proxy.pid
-        time.sleep(0.5)
         proxy.send_signal(signal.SIGUSR2)
         wait_for(lambda old=old: proxy.file("weir.pid").strip() not in ("", str(old)), 20, proxy.log())
         proxy.main_pid = int(proxy.file("weir.pid"))

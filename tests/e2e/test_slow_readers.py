@@ -9,6 +9,7 @@ import time
 
 import pytest
 from support.client import Closed, format_request
+from support.sockets import sockets_of
 from support.wait import SLOWNESS, wait_for
 
 RATE = 10_000  # ResponseMinRate of the tests, bytes/s
@@ -200,9 +201,7 @@ def test_a_reset_frees_what_the_kernel_holds(weir, origin):
     stops = stopped_at_once(proxy)
     port = stops.client.socket.getsockname()[1]
     wait_for(lambda: stops.dropped is not None, 10, "the client to be dropped")
-    with open("/proc/net/tcp", encoding="ascii") as table:
-        left = [line for line in table if f":{proxy.port:04X} 0100007F:{port:04X} " in line]
-    assert not left, left
+    assert not sockets_of(proxy.port, port)
     stops.stop()
 
 
@@ -231,11 +230,7 @@ def test_what_waits_in_the_kernel_is_bounded(weir, origin):
     port = stops.client.socket.getsockname()[1]
 
     def queued():
-        with open("/proc/net/tcp", encoding="ascii") as table:
-            for line in table:
-                if f":{proxy.port:04X} 0100007F:{port:04X} " in line:
-                    return int(line.split()[4].split(":")[0], 16)
-        return 0
+        return sum(found.unsent for found in sockets_of(proxy.port, port))
 
     wait_for(lambda: stops.taken >= 400_000, 20, "the fast part")
     wait_for(queued, 10, "something to wait")

@@ -7,6 +7,7 @@ import socket
 import ssl
 import struct
 import subprocess
+import threading
 import time
 
 import pytest
@@ -110,14 +111,19 @@ def test_no_renegotiation(site):
         ["openssl", "s_client", "-connect", f"127.0.0.1:{proxy.port}", "-tls1_2", "-state"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
-    time.sleep(0.5 * SLOWNESS)
-    process.stdin.write(b"R\n")
-    process.stdin.flush()
-    time.sleep(0.5 * SLOWNESS)
-    process.stdin.close()
-    text = process.stdout.read().decode("utf-8", "replace")
-    process.wait(10)
-    assert "no renegotiation" in text or "no_renegotiation" in text, text[-2000:]
+    got = []
+    reader = threading.Thread(target=lambda: got.extend(iter(lambda: process.stdout.read1(65536), b"")))
+    reader.start()
+    try:
+        wait_for(lambda: b"Verify return code" in b"".join(got), 10, lambda: got)
+        process.stdin.write(b"R\n")
+        process.stdin.flush()
+        wait_for(lambda: re.search(b"no.renegotiation", b"".join(got)), 10, lambda: b"".join(got)[-2000:])
+    finally:
+        process.stdin.close()
+        process.terminate()
+        process.wait(10 * SLOWNESS)
+        reader.join()
 
 
 def test_a_stop_in_the_middle(site):

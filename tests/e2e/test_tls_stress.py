@@ -1,12 +1,14 @@
 """Records in every shape, in both directions: nothing that TLS has decrypted is forgotten, no worker turns in vain, and
 none is kept by one connection alone."""
 # ctest: tsan
+import fcntl
 import os
 import random
 import shutil
 import socket
 import ssl
 import subprocess
+import termios
 import threading
 import time
 
@@ -14,6 +16,7 @@ import pytest
 from support.client import Closed, Connection, Late, format_request
 from support.origin import response
 from support.http import memory_is_below
+from support.sockets import has_read_all
 from support.tls import ONLY_1_2, ONLY_1_3, Authority, TlsConnection, client_context, fetch_tls, hello, host, server_context
 from support.tls_records import RecordConnection, cpu_seconds, with_records
 from support.wait import SLOWNESS, free_port, wait_for
@@ -119,7 +122,7 @@ def test_a_long_head_behind_a_request_that_waits(site, origin, context):
         client.send(format_request("/first"))
         server.wait_for_requests(1)
         client.send_sealed(client.seal(format_request("/second", headers=fields)))
-        time.sleep(0.3 * SLOWNESS)
+        wait_for(lambda: has_read_all(proxy.port, client.socket.raw), 10, "weir to take all that came")
         gate.set()
         assert client.read_response().body == b"/first"
         assert client.read_response().body == b"/second"
@@ -160,7 +163,7 @@ def test_an_upload_whose_last_records_wait_in_the_buffers(site, origin, context)
         body = BODY[: 60_000 + round_number * 7001]
         with RecordConnection(proxy.port, context, deadline=20) as client:
             client.send_sealed(client.seal(format_request("/", "POST", body=body), 5000 + round_number))
-            time.sleep(0.1)
+            wait_for(lambda raw=client.socket.raw: has_read_all(proxy.port, raw), 10, "weir to take all that came")
             gate.set()
             assert client.read_response().body == expected(body)
 
@@ -244,19 +247,22 @@ def test_key_updates(site, origin):
         got = []
         reader = threading.Thread(target=lambda: got.extend(iter(lambda: process.stdout.read1(65536), b"")))
         reader.start()
-        time.sleep(0.5 * SLOWNESS)
+
+        def is_taken():
+            return fcntl.ioctl(process.stdin, termios.FIONREAD, b"\0" * 4) == b"\0" * 4
 
         def say(text):
+            """openssl takes for a command only what begins a piece that it reads, so each is read before the next comes."""
             process.stdin.write(text)
             process.stdin.flush()
-            time.sleep(0.02)
+            wait_for(is_taken, 10, "openssl to read", every=0.002)
 
         for number in range(1, 21):
             say(b"K\n" if number % 2 else b"k\n")
             say(b"GET / HTTP/1.1\r\n")
             say(b"K\n")
             say(b"Host: localhost\r\n\r\n")
-            wait_for(lambda wanted=number: b"".join(got).count(b"answer ") == wanted, 10, f"answer {number}: {got}")
+            wait_for(lambda wanted=number: b"".join(got).count(b"answer ") == wanted, 10, lambda: got)
         for _ in range(50):
             say(b"K\n")
         assert_idle(proxy)

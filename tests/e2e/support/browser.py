@@ -6,7 +6,6 @@
 """
 import base64
 import os
-import time
 
 from selenium import webdriver
 from selenium.common.exceptions import StaleElementReferenceException
@@ -76,12 +75,17 @@ class Browser:
 
     def texts(self, selector):
         """The texts of all elements that are to be seen. Again from the start when the page is loaded anew meanwhile."""
-        for _ in range(20):
+        found = []
+
+        def read():
             try:
-                return [element.text for element in self.all(selector) if element.is_displayed()]
+                found[:] = [element.text for element in self.all(selector) if element.is_displayed()]
             except StaleElementReferenceException:
-                time.sleep(0.1)
-        raise AssertionError(f"{selector}: the page is loaded again and again")
+                return False
+            return True
+
+        wait_for(read, 2, f"a page that stays for as long as {selector} is read")
+        return found
 
     def script(self, text):
         return self.driver.execute_script(text)

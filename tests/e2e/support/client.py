@@ -1,4 +1,5 @@
 """A client that sends exactly the bytes it is told to, and reads with a deadline."""
+import contextlib
 import socket
 import struct
 import time
@@ -17,15 +18,14 @@ class Late(AssertionError):
     """What was expected had not come when the deadline passed."""
 
 
-class Response:
-    """One answer. headers: (name, value) pairs as they came; body: without chunked coding; raw_head: the exact bytes."""
+class Message:
+    """A request or an answer. line: its first; headers: (name, value) pairs as they came; body: without chunked coding;
+    raw_head: the exact bytes."""
 
     def __init__(self, raw_head):
         self.raw_head = raw_head
-        lines = raw_head.decode("latin-1").split("\r\n")
-        self.version, status, self.reason = (lines[0].split(" ", 2) + [""])[:3]
-        self.status = int(status)
-        self.headers = [tuple(part.strip() for part in line.split(":", 1)) for line in lines[1:] if line]
+        self.line, *lines = raw_head.decode("latin-1").split("\r\n")
+        self.headers = [tuple(part.strip() for part in line.split(":", 1)) for line in lines if line]
         self.body = b""
         self.trailers = []
 
@@ -38,6 +38,15 @@ class Response:
         values = self.all(name)
         assert len(values) <= 1, f"{name} came {len(values)} times: {values}"
         return values[0] if values else None
+
+
+class Response(Message):
+    """One answer."""
+
+    def __init__(self, raw_head):
+        super().__init__(raw_head)
+        self.version, status, self.reason = (self.line.split(" ", 2) + [""])[:3]
+        self.status = int(status)
 
     def __repr__(self):
         return f"<{self.version} {self.status} {self.reason}, {len(self.body)} bytes>"
@@ -107,6 +116,15 @@ class Reader:
         if not self.buffer:
             self.receive(self._until(deadline))
         return self._take(len(self.buffer))
+
+    def count_for(self, seconds, at_most):
+        """How many bytes come within so many seconds, by the clock whatever the machine; ends early with at_most of them."""
+        until = time.monotonic() + seconds
+        count = len(self._take(len(self.buffer)))
+        with contextlib.suppress(Late):
+            while count < at_most and self.receive(until):
+                count += len(self._take(len(self.buffer)))
+        return count
 
     def read_to_end(self, deadline=None):
         """All there is until the other side closes."""

@@ -3,29 +3,16 @@ import os
 import socket
 import threading
 
-from support.client import Closed, Late, Reader
+from support.client import Closed, Late, Message, Reader
 from support.wait import free_port, wait_for
 
 
-class Request:
-    """A request as the origin got it. raw_head: the exact bytes; body: without chunked coding."""
+class Request(Message):
+    """A request as the origin got it."""
 
     def __init__(self, raw_head):
-        self.raw_head = raw_head
-        lines = raw_head.decode("latin-1").split("\r\n")
-        self.line = lines[0]
-        self.method, self.target, self.version = (lines[0].split(" ") + ["", ""])[:3]
-        self.headers = [tuple(part.strip() for part in line.split(":", 1)) for line in lines[1:] if line]
-        self.body = b""
-        self.trailers = []
-
-    def all(self, name):
-        return [value for key, value in self.headers if key.lower() == name.lower()]
-
-    def header(self, name):
-        values = self.all(name)
-        assert len(values) <= 1, f"{name} came {len(values)} times: {values}"
-        return values[0] if values else None
+        super().__init__(raw_head)
+        self.method, self.target, self.version = (self.line.split(" ") + ["", ""])[:3]
 
     def __repr__(self):
         return f"<{self.line}, {len(self.body)} bytes>"

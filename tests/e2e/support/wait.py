@@ -5,6 +5,8 @@ import random
 import socket
 import time
 
+from support.sockets import LISTENING, sockets_of
+
 # Everything that waits is given this many times longer, for builds with sanitizers or under valgrind.
 SLOWNESS = float(os.environ.get("WEIR_SLOWNESS", "20" if os.environ.get("WEIR_WRAPPER") else "1"))
 
@@ -12,14 +14,14 @@ _claims = []  # open, locked files: a port stays claimed as long as this process
 
 
 def wait_for(condition, deadline=10.0, what=None, every=0.02):
-    """Returns condition()'s first true value; fails after deadline seconds."""
+    """Returns condition()'s first true value; fails after deadline seconds. what: said then; a text, or a function for it."""
     end = time.monotonic() + deadline * SLOWNESS
     while True:
         value = condition()
         if value:
             return value
         if time.monotonic() > end:
-            raise AssertionError(f"waited {deadline * SLOWNESS:.0f} s in vain: {what or condition}")
+            raise AssertionError(f"waited {deadline * SLOWNESS:.0f} s in vain: {what() if callable(what) else what or condition}")
         time.sleep(every)
 
 
@@ -47,14 +49,4 @@ def free_port():
 
 def listens(port):
     """Whether a socket of this machine listens on the TCP port; without connecting to it."""
-    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
-        try:
-            with open(table, encoding="ascii") as lines:
-                next(lines)
-                for line in lines:
-                    fields = line.split()
-                    if fields[3] == "0A" and int(fields[1].rsplit(":", 1)[1], 16) == port:
-                        return True
-        except FileNotFoundError:
-            pass
-    return False
+    return any(found.state == LISTENING for found in sockets_of(port))

@@ -5,7 +5,6 @@ import re
 import shlex
 import signal
 import subprocess
-import time
 
 from support.client import Connection, fetch
 from support.wait import SLOWNESS, free_port, listens, wait_for
@@ -203,13 +202,13 @@ class Weir:
 
     def wait(self, deadline=20.0):
         """Waits for its end; returns the exit code (negative: the signal)."""
-        end = time.monotonic() + deadline * SLOWNESS
-        while self.exit_code is None:
-            self.exit_code = self._poll()
+
+        def has_ended():
             if self.exit_code is None:
-                if time.monotonic() > end:
-                    raise AssertionError(f"weir did not end within {deadline * SLOWNESS:.0f} s:\n{self.log()[-3000:]}")
-                time.sleep(0.01)
+                self.exit_code = self._poll()
+            return self.exit_code is not None
+
+        wait_for(has_ended, deadline, lambda: f"the end of weir:\n{self.log()[-3000:]}", every=0.01)
         return self.exit_code
 
     def stop(self, number=signal.SIGTERM, deadline=20.0, expect=0):
