@@ -148,6 +148,19 @@ def loaded(pid, port, path, connections, seconds, **how):
     return result
 
 
+def wait_for_tracer(pid):
+    """Until each thread of the process is traced."""
+    for _ in range(500):
+        states = []
+        for task in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{task}/status", encoding="ascii") as status:
+                states.append(status.read())
+        if all("TracerPid:\t0\n" not in state for state in states):
+            return
+        time.sleep(0.02)
+    raise SystemExit("strace does not get hold of the process")
+
+
 def system_calls(pid, port, path, connections, seconds, directory, **how):
     """System calls for each request, and a text that says which."""
     report = f"{directory}/strace"
@@ -155,7 +168,8 @@ def system_calls(pid, port, path, connections, seconds, directory, **how):
     for member in family(pid):
         command += ["-p", str(member)]
     tracer = start(command, LOAD_CORE, stderr=subprocess.DEVNULL)
-    time.sleep(0.5)
+    for member in family(pid):
+        wait_for_tracer(member)
     requests = wrk(port, path, connections, seconds, **how)["requests"]
     tracer.send_signal(signal.SIGINT)
     tracer.wait()

@@ -17,7 +17,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 import types
 
 sys.dont_write_bytecode = True
@@ -65,15 +64,6 @@ class Client:
                     got += data
 
 
-def wait_for_tracer(pid):
-    """Until each thread of the process is traced."""
-    for _ in range(500):
-        if all("TracerPid:\t0\n" not in open(f"/proc/{pid}/task/{task}/status", encoding="ascii").read() for task in os.listdir(f"/proc/{pid}/task")):
-            return
-        time.sleep(0.02)
-    raise SystemExit("strace does not get hold of the process")
-
-
 def calls(binary, lines, origin_port, connections):
     """System calls of the whole process a request."""
     with tempfile.TemporaryDirectory(prefix="weir-cost-") as directory:
@@ -87,7 +77,7 @@ def calls(binary, lines, origin_port, connections):
             client = Client(port, "customer0.example.net", connections)
             client.rounds(20)
             tracer = subprocess.Popen(["strace", "-f", "-qq", "-c", "-U", "name,calls", "-o", f"{directory}/calls", "-p", str(process.pid)], stderr=subprocess.DEVNULL)
-            wait_for_tracer(process.pid)
+            measure.wait_for_tracer(process.pid)
             rounds = max(REQUESTS // connections, 40)
             client.rounds(rounds)
             tracer.send_signal(signal.SIGINT)
