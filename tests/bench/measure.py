@@ -1,9 +1,11 @@
-"""Processes on chosen cores, and what can be read of them: CPU time, memory, system calls; and wrk's figures."""
+"""Processes on chosen cores, and what can be read of them: CPU time, memory, system calls; loads; connections that wait."""
 import ctypes
 import glob
+import json
 import os
 import re
 import resource
+import shutil
 import signal
 import socket
 import subprocess
@@ -33,11 +35,11 @@ def start(command, core, **options):
     return subprocess.Popen(command, preexec_fn=prepare, stdin=subprocess.DEVNULL, **options)
 
 
-def compile_program(name, directory):
+def compile_program(name, directory, *libraries):
     """Compiles NAME.c of this folder; returns the program's path."""
     source = os.path.join(os.path.dirname(os.path.abspath(__file__)), f"{name}.c")
     binary = f"{directory}/{name}"
-    subprocess.run(["cc", "-std=gnu17", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra", "-o", binary, source], check=True)
+    subprocess.run(["cc", "-std=gnu17", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra", "-o", binary, source, *libraries], check=True)
     return binary
 
 
@@ -98,13 +100,15 @@ def cpu_ns(pid):
     return total
 
 
-def memory_bytes(pid):
-    """What belongs to the processes alone: anonymous and shared memory, by proportion where it is shared."""
+def memory_bytes(pid, kinds=("Pss_Anon:", "Pss_Shmem:")):
+    """What belongs to the processes alone: anonymous and shared memory, by proportion where it is shared.
+
+    kinds=("Pss:",): with what they have of the files of programs and libraries."""
     total = 0
     for member in family(pid):
         with open(f"/proc/{member}/smaps_rollup", encoding="ascii") as rollup:
             for line in rollup:
-                if line.startswith(("Pss_Anon:", "Pss_Shmem:")):
+                if line.startswith(kinds):
                     total += int(line.split()[1]) * 1024
     return total
 
@@ -183,30 +187,116 @@ def system_calls(pid, port, path, connections, seconds, directory, **how):
     return sum(calls.values()), ", ".join(f"{name} {count:.2f}" for name, count in most if count >= 0.05)
 
 
-def idle_connection_bytes(pid, port, count):
-    """Growth of memory for each of count connections that have made one request and now wait."""
+class CallCounter:
+    """Within it all system calls of the processes are counted: by perf at full speed, or by strace where perf may not."""
+
+    def __init__(self, pid, directory):
+        self.pids = family(pid)
+        self.report = f"{directory}/calls"
+        self.count = None
+
+    def __enter__(self):
+        self.tracer = self._start_perf() if shutil.which("perf") else None
+        self.by_perf = self.tracer is not None
+        if not self.by_perf:
+            attached = [argument for pid in self.pids for argument in ("-p", str(pid))]
+            command = ["strace", "-f", "-qq", "-c", "-U", "name,calls", "-o", self.report, *attached]
+            self.tracer = start(command, LOAD_CORE, stderr=subprocess.DEVNULL)
+            for pid in self.pids:
+                wait_for_tracer(pid)
+        return self
+
+    def _start_perf(self):
+        """None: it may not."""
+        control, orders = os.pipe()
+        answers, acknowledge = os.pipe()
+        command = ["perf", "stat", "-x", ",", "-o", self.report, "-e", "raw_syscalls:sys_enter", "-p", ",".join(map(str, self.pids))]
+        command += ["-D", "-1", "--control", f"fd:{control},{acknowledge}"]
+        tracer = start(command, LOAD_CORE, pass_fds=(control, acknowledge), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        os.close(control)
+        os.close(acknowledge)
+        try:
+            os.write(orders, b"enable\n")
+            ready = os.read(answers, 16).startswith(b"ack")  # nothing: it has ended
+        except BrokenPipeError:
+            ready = False
+        os.close(answers)
+        self.orders = orders  # open as long as it counts: it ends with them
+        if not ready:
+            os.close(orders)
+            stop(tracer)
+            return None
+        return tracer
+
+    def __exit__(self, *_):
+        self.tracer.send_signal(signal.SIGINT)
+        self.tracer.wait()
+        if self.by_perf:
+            os.close(self.orders)
+        pattern = r"^(\d+),,raw_syscalls" if self.by_perf else r"^\s*(?!total)\w+\s+(\d+)\s*$"
+        with open(self.report, encoding="utf-8") as lines:
+            self.count = sum(map(int, re.findall(pattern, lines.read(), re.MULTILINE)))
+
+
+class Requests:
+    """The load of requests.c: every request that it sends is answered and counted. Needs libssl-dev, as weir does."""
+
+    def __init__(self, directory):
+        self.program = compile_program("requests", directory, "-lssl", "-lcrypto")
+
+    def run(self, port, path, connections, seconds, new=False, tls=False):
+        """Loads; returns requests, bytes (of bodies), seconds. new: each request on a connection of its own."""
+        command = [self.program, str(port), path, str(connections), str(round(seconds * 1000)), "new" if new else "kept"]
+        process = start(command + (["tls"] if tls else []), LOAD_CORE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        output, problem = process.communicate(timeout=60 + 10 * seconds)
+        if process.returncode:
+            raise SystemExit(f"{' '.join(command[1:])}: {problem}")
+        result = json.loads(output)
+        if result["resumed"]:
+            raise SystemExit(f"{result['resumed']} of {result['connections']} sessions were resumed: no figure of full handshakes")
+        return result
+
+    def cpu_ns(self, pid, port, path, connections, seconds, **how):
+        """The CPU time that such a load costs the proxy, and the load's figures."""
+        before = cpu_ns(pid)
+        result = self.run(port, path, connections, seconds, **how)
+        return cpu_ns(pid) - before, result
+
+    def system_calls(self, pid, directory, port, path, connections, seconds, **how):
+        """System calls for each request."""
+        with CallCounter(pid, directory) as counter:
+            result = self.run(port, path, connections, seconds, **how)
+        return counter.count / result["requests"]
+
+
+def open_idle(port, count, context=None):
+    """Connections, with TLS by the context, that have made one request and now wait.
+
+    One after the other: how many a proxy serves at once, and has buffers for, should not depend on when it gets its turn."""
     request = b"GET /1024 HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    opened = []
+    for _ in range(count):
+        client = socket.create_connection(("127.0.0.1", port), 10)
+        client = context.wrap_socket(client) if context else client
+        client.sendall(request)
+        got = b""
+        while len(got.partition(b"\r\n\r\n")[2]) < 1024:
+            data = client.recv(4096)
+            if not data:
+                raise SystemExit("a connection that should stay idle was closed")
+            got += data
+        opened.append(client)
+    return opened
 
-    def opened(number):
-        sockets = [socket.create_connection(("127.0.0.1", port)) for _ in range(number)]
-        for client in sockets:
-            client.sendall(request)
-        for client in sockets:
-            got = b""
-            while len(got.partition(b"\r\n\r\n")[2]) < 1024:
-                data = client.recv(4096)
-                if not data:
-                    raise SystemExit("a connection that should stay idle was closed")
-                got += data
-        return sockets
 
-    warm = [opened(50) for _ in range(2)]
+def idle_connections(pid, port, count, context=None):
+    """Growth of memory for each of count idle connections after the first ones, and the processes' memory with all, in bytes."""
+    first = min(100, count // 2)
+    warm = open_idle(port, first, context)
     before = memory_bytes(pid)
-    idle = []
-    for _ in range(0, count, 50):
-        idle += opened(50)
+    idle = open_idle(port, count - first, context)
     time.sleep(1)
-    grown = memory_bytes(pid) - before
-    for client in idle + warm[0] + warm[1]:
+    each, everything = (memory_bytes(pid) - before) / len(idle), memory_bytes(pid, ("Pss:",))
+    for client in warm + idle:
         client.close()
-    return grown / len(idle)
+    return each, everything

@@ -1,6 +1,6 @@
 """The proxies that are compared: each writes its configuration and says how it is started in the foreground.
 
-All do the same: listen on 127.0.0.1, one worker, no access log, keep-alive without end on both sides, X-Forwarded-For
+All do the same: listen on 127.0.0.1, one worker (or `workers`), no access log, keep-alive without end on both sides, X-Forwarded-For
 added, and everything sent on to one origin.
 """
 import os
@@ -15,6 +15,7 @@ PATH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
 class Proxy:
     name = package = None
     version_argument = "-v"
+    workers = 1
 
     def binary(self):
         return shutil.which(self.package, path=PATH)
@@ -40,7 +41,7 @@ class Weir(Proxy):
     def configuration(self, port, origin_port, directory):
         return f"""\
 Listen 127.0.0.1:{port}
-Workers 1
+Workers {self.workers}
 MaxConnections {CONNECTIONS}
 ErrorLog {directory}/error.log
 KeepAliveTimeout 600
@@ -55,10 +56,11 @@ ProxyPass / http://127.0.0.1:{origin_port}/
 class Nginx(Proxy):
     name = "nginx"
     package = "nginx"
+    buffers = "proxy_buffer_size 16k; proxy_buffers 8 32k; proxy_busy_buffers_size 128k;"
 
     def configuration(self, port, origin_port, directory):
         return f"""\
-worker_processes 1;
+worker_processes {self.workers};
 daemon off;
 user root;
 pid {directory}/pid;
@@ -89,9 +91,7 @@ http {{
             proxy_set_header Host $host;
             proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
             proxy_max_temp_file_size 0;
-            proxy_buffer_size 16k;
-            proxy_buffers 8 32k;
-            proxy_busy_buffers_size 128k;
+            {self.buffers}
         }}
     }}
 }}
@@ -104,13 +104,15 @@ http {{
 class Haproxy(Proxy):
     name = "HAProxy"
     package = "haproxy"
+    tuning, options = "", ""  # more lines of global and of defaults
 
     def configuration(self, port, origin_port, directory):
         return f"""\
 global
-    nbthread 1
+    nbthread {self.workers}
     maxconn {CONNECTIONS}
     no strict-limits
+    {self.tuning}
 defaults
     mode http
     option forwardfor
@@ -120,6 +122,7 @@ defaults
     timeout client 600s
     timeout server 600s
     timeout http-keep-alive 600s
+    {self.options}
 frontend front
     bind 127.0.0.1:{port} backlog 4096
     default_backend back
