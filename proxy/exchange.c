@@ -71,7 +71,7 @@ void exchange_begin(struct exchange *exchange, struct worker *worker, const stru
     ev_timer_init(&exchange->kick, on_kick, 0., 0.);
     exchange->kick.data = exchange;
     exchange->route.host = host_index_default(local_hosts);
-    exchange->route.settings = exchange->route.host->effective;
+    exchange->route.settings = &exchange->route.host->effective;
 }
 
 void exchange_start(struct exchange *exchange) {
@@ -101,7 +101,7 @@ void exchange_refuse(struct exchange *exchange, int status, enum end_reason reas
 }
 
 static int64_t proxy_timeout_ns(const struct exchange *exchange) {
-    const struct settings *settings = &exchange->route.settings;
+    const struct settings *settings = exchange->route.settings;
     if (exchange->origin != NULL && exchange->origin->timeout_ns > 0) {
         return exchange->origin->timeout_ns;
     }

@@ -95,7 +95,7 @@ static bool choose_origin(struct exchange *exchange) {
 }
 
 static void set_connect_deadline(struct exchange *exchange) {
-    const struct settings *settings = &exchange->route.settings;
+    const struct settings *settings = exchange->route.settings;
     int64_t timeout_ns = exchange->origin->connect_timeout_ns;
     if (timeout_ns == 0) {
         timeout_ns = exchange->origin->timeout_ns;

@@ -15,7 +15,7 @@
 enum { READS_A_RUN = 8 };
 
 static bool request_over_limit(const struct exchange *exchange, uint64_t bytes) {
-    uint64_t limit = exchange->route.settings.limit_request_body_bytes;
+    uint64_t limit = exchange->route.settings->limit_request_body_bytes;
     return limit > 0 && exchange->request.framing == BODY_CHUNKED && bytes > limit &&
            exchange->state != EXCHANGE_TUNNEL;
 }

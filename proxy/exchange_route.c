@@ -76,7 +76,10 @@ static bool is_misdirected(const struct exchange *exchange) {
 
 enum step_result exchange_step_route(struct exchange *exchange) {
     if (exchange->from.control) {
-        exchange->route.settings.handler = HANDLER_CONTROL;
+        struct settings *settings = arena_alloc_raw(&exchange->arena, sizeof *settings);
+        *settings = exchange->route.host->effective;
+        settings->handler = HANDLER_CONTROL;
+        exchange->route.settings = settings;
         return exchange_begin_status(exchange);
     }
     struct route_request request = {
@@ -88,7 +91,7 @@ enum step_result exchange_step_route(struct exchange *exchange) {
         .arena = &exchange->arena,
     };
     route_begin(&exchange->route, exchange->generation->host_index, &request);
-    exchange_find_real_client(exchange, &exchange->route.settings);
+    exchange_find_real_client(exchange, exchange->route.settings);
     if (is_misdirected(exchange)) {
         return refuse_step(exchange, 421, END_MISDIRECTED,
                            "the host asks for another kind of TLS than the name that the handshake was for");
@@ -97,7 +100,7 @@ enum step_result exchange_step_route(struct exchange *exchange) {
     if (exchange->route.host->burst.enabled && exchange_burst_refuses(exchange)) {
         return STEP_AGAIN;
     }
-    const struct settings *settings = &exchange->route.settings;
+    const struct settings *settings = exchange->route.settings;
     if (span_equal(exchange->request.method, SPAN_LITERAL("TRACE")) && !settings->trace_enable) {
         return refuse_step(exchange, 405, END_BAD_REQUEST, "TRACE is refused unless TraceEnable is On");
     }

@@ -34,7 +34,7 @@ static bool is_here(const struct ip_address *address) {
 
 /* Closed by default but to the machine itself: what another machine says that its client was is no proof of that. */
 static bool may_look(const struct exchange *exchange) {
-    return exchange->route.settings.access != NULL ||
+    return exchange->route.settings->access != NULL ||
            (is_here(&exchange->from.client) && is_here(&exchange->from.peer));
 }
 
@@ -81,7 +81,7 @@ enum step_result exchange_step_status_read(struct exchange *exchange) {
     }
     exchange->progress = REQUEST_SENT;
     const struct status_request request = {
-        .handler = exchange->route.settings.handler,
+        .handler = exchange->route.settings->handler,
         .method = exchange->request.method,
         .path = exchange->request.path,
         .query = exchange->request.query,

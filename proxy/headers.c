@@ -122,13 +122,13 @@ static void set_forwarded(struct field_list *fields, const struct header_context
 
 /* minor_version: of the message as weir received it (RFC 9110, 7.6.3). */
 static void set_via(struct field_list *fields, const struct header_context *context, uint8_t minor_version) {
-    if (context->route->settings.via == VIA_OFF) {
+    if (context->route->settings->via == VIA_OFF) {
         return;
     }
     const char *name = context->server_name != NULL && context->server_name[0] != '\0' ? context->server_name : "weir";
     const char *version = minor_version == 0 ? "1.0" : "1.1";
     const char *value = NULL;
-    switch (context->route->settings.via) {
+    switch (context->route->settings->via) {
     case VIA_OFF:
         break;
     case VIA_ON:
@@ -145,7 +145,7 @@ static void set_via(struct field_list *fields, const struct header_context *cont
 }
 
 void headers_prepare_request(struct field_list *fields, const struct header_context *context, struct span origin_host) {
-    const struct settings *settings = &context->route->settings;
+    const struct settings *settings = context->route->settings;
     const struct request_head *request = context->request;
     fields_remove_hop_by_hop(fields);
     if (!context->peer_trusted) {

@@ -75,7 +75,7 @@ static void send_interim(void *downstream, const struct response_head *response)
 /* RFC 9112, 9.3, and what the configuration says. */
 static bool decide_keep(const struct http1_session *session) {
     const struct exchange *exchange = &session->exchange;
-    const struct settings *settings = &exchange->route.settings;
+    const struct settings *settings = exchange->route.settings;
     unsigned maximum = settings->max_keepalive_requests;
     return exchange->request.keep_alive && settings->keepalive && !exchange->close_after &&
            !exchange->worker->draining && (maximum == 0 || session->client->requests < maximum);
@@ -285,7 +285,7 @@ enum http1_ending http1_end(struct client *client) {
     struct worker *worker = client->stream.worker;
     struct exchange *exchange = &session->exchange;
     enum http1_ending ending = ending_of(session);
-    client->idle_timeout_ns = exchange->route.settings.keepalive_timeout_ns;
+    client->idle_timeout_ns = exchange->route.settings->keepalive_timeout_ns;
     exchange_end(exchange, exchange_is_done(exchange));
     client->session = NULL;
     client->stream.lead = SPAN_NONE; /* it pointed into the arena */
@@ -395,7 +395,7 @@ static enum http1_head wait_for_head(struct http1_session *session) {
 enum http1_head http1_read_head(struct http1_session *session) {
     struct client *client = session->client;
     struct stream *stream = &client->stream;
-    const struct http_limits limits = limits_of(&session->exchange.route.settings);
+    const struct http_limits limits = limits_of(session->exchange.route.settings);
     if (!session->head_begun && skip_empty_lines(session, limits.bare_line_feed)) {
         session->head_begun = true;
         client->requests++;
@@ -444,7 +444,7 @@ static int64_t read_deadline_ns(const struct read_timeout *timeout, int64_t sinc
 int64_t http1_deadline_ns(const struct http1_session *session) {
     const struct client *client = session->client;
     const struct exchange *exchange = &session->exchange;
-    const struct settings *settings = &exchange->route.settings;
+    const struct settings *settings = exchange->route.settings;
     if (client->phase == CLIENT_HEAD) {
         return read_deadline_ns(&settings->read_header, client->since_ns, buffer_length(&client->stream.in));
     }
@@ -465,7 +465,7 @@ static void writing_expired(struct http1_session *session) {
     struct exchange *exchange = &session->exchange;
     int64_t now_ns = exchange->worker->now_ns;
     struct client_writing *writing = &session->writing;
-    if (writing->written_ns + exchange->route.settings.timeout_ns <= now_ns) {
+    if (writing->written_ns + exchange->route.settings->timeout_ns <= now_ns) {
         exchange_abort(exchange, END_CLIENT_TIMEOUT);
     } else if (slow_reader_judge(&writing->slow, http1_min_rate(session), stream_taken(&client->stream), now_ns)) {
         log_info("the client took less than ResponseMinRate %u bytes/s; its connection is reset",

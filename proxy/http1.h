@@ -62,7 +62,7 @@ enum http1_ending http1_end(struct client *client);
 
 /* ResponseMinRate of the host that is served; 0: off. */
 static inline unsigned http1_min_rate(const struct http1_session *session) {
-    return session->exchange.route.settings.response_min_rate_per_s;
+    return session->exchange.route.settings->response_min_rate_per_s;
 }
 
 /* When the time for what is being waited for is up; 0: no time runs. */

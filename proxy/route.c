@@ -36,11 +36,18 @@ static bool location_matches(const struct location *location, struct span path, 
                               : path_has_prefix(path, span_of(location->path));
 }
 
+/* The host's values serve as they are until a location matches. */
 static void apply_locations(struct route *route, struct scope_list *list, const struct route_request *request) {
+    struct settings *merged = NULL;
     for (size_t i = 0; i < route->host->location_count; i++) {
         const struct location *location = route->host->locations[i];
         if (location_matches(location, route->normal_path, request->scratch)) {
-            settings_merge(&route->settings, &location->settings);
+            if (merged == NULL) {
+                merged = arena_alloc_raw(request->arena, sizeof *merged);
+                *merged = route->host->effective;
+                route->settings = merged;
+            }
+            settings_merge(merged, &location->settings);
             add_scope(list, request->arena, &location->settings);
         }
     }
@@ -56,9 +63,7 @@ void route_begin(struct route *route, const struct host_index *index, const stru
                                           ? request->local_hosts
                                           : host_index_set(index, &request->local_address, request->local_port);
     const struct virtual_host *host = host_index_find_in(index, hosts, head->host, request->scratch);
-    memset(route, 0, sizeof *route);
-    route->host = host;
-    route->settings = host->effective;
+    *route = (struct route){.host = host, .settings = &host->effective};
 
     struct path_forms forms;
     if (is_asterisk(head) || head->path.len == 0) {
@@ -121,7 +126,7 @@ static bool redirected(struct route *route, const struct route_request *request)
 
 /* A location's ProxyPass comes before the host's list, of which the first that matches wins. */
 static void choose_proxy_pass(struct route *route, const struct route_request *request) {
-    const struct proxy_pass *pass = route->settings.proxy_pass;
+    const struct proxy_pass *pass = route->settings->proxy_pass;
     if (pass != NULL) {
         proxy_pass_target(route, request, pass, true, &route->target);
     }
@@ -145,11 +150,11 @@ static void choose_proxy_pass(struct route *route, const struct route_request *r
 void route_decide(struct route *route, const struct route_request *request) {
     if (route->written_path.len == 0) {
         answer_status(route, BAD_REQUEST);
-    } else if (!access_allowed(route->settings.access, request->client, request->head->method)) {
+    } else if (!access_allowed(route->settings->access, request->client, request->head->method)) {
         answer_status(route, FORBIDDEN);
     } else if (redirected(route, request)) {
         return;
-    } else if (route->settings.handler != HANDLER_NONE) {
+    } else if (route->settings->handler != HANDLER_NONE) {
         route->action = ROUTE_HANDLER;
     } else {
         choose_proxy_pass(route, request);

@@ -18,7 +18,7 @@ enum route_action {
 
 struct route {
     const struct virtual_host *host;
-    struct settings settings;             /* plain values, merged for this request */
+    const struct settings *settings;      /* plain values: the host's own, or merged in the arena for this request */
     const struct settings *const *scopes; /* server, host, locations that match, in order: for lists */
     size_t scope_count;
     struct span normal_path;  /* decoded, dot segments and double slashes removed; begins with "/": for rules */

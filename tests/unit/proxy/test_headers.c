@@ -14,6 +14,7 @@ static size_t pattern_count;
 static struct settings scope;
 static const struct settings *scopes[] = {&scope};
 static const struct virtual_host host = {.name = "www.example.net"};
+static struct settings settings;
 static struct route route;
 static struct request_head request;
 static struct ip_address client, peer;
@@ -28,9 +29,10 @@ static struct ip_address address(const char *text) {
 static void begin(void) {
     arena_reset(&arena);
     scope = (struct settings){0};
-    route = (struct route){.host = &host, .scopes = scopes, .scope_count = 1};
-    route.settings.preserve_host = true;
-    route.settings.add_headers = true;
+    settings = (struct settings){0};
+    route = (struct route){.host = &host, .settings = &settings, .scopes = scopes, .scope_count = 1};
+    settings.preserve_host = true;
+    settings.add_headers = true;
     request = (struct request_head){.method = SPAN_LITERAL("GET"),
                                     .scheme = SPAN_LITERAL("http"),
                                     .host = SPAN_LITERAL("shop.example.net:8000"),
@@ -106,7 +108,7 @@ static void forwarded_fields_of_strangers_are_replaced(void) {
 
 static void without_add_headers_strangers_fields_go_too(void) {
     begin();
-    route.settings.add_headers = false;
+    settings.add_headers = false;
     struct field_list list = {0};
     add(&list, "Host", "h");
     add(&list, "X-Forwarded-For", "203.0.113.9");
@@ -151,14 +153,14 @@ static void a_unix_socket_has_no_address_to_tell(void) {
 
 static void host_is_the_clients_or_the_origins(void) {
     begin();
-    route.settings.add_headers = false;
+    settings.add_headers = false;
     struct field_list list = {0};
     add(&list, "Host", "other");
     add(&list, "A", "1");
     CU_ASSERT_STRING_EQUAL(sent(&list), "Host=shop.example.net:8000;A=1;");
-    route.settings.preserve_host = false;
+    settings.preserve_host = false;
     CU_ASSERT_STRING_EQUAL(sent(&list), "Host=127.0.0.1:8080;A=1;");
-    route.settings.preserve_host = true;
+    settings.preserve_host = true;
     request.host = SPAN_NONE;
     list = (struct field_list){0};
     CU_ASSERT_STRING_EQUAL(sent(&list), "Host=127.0.0.1:8080;");
@@ -166,21 +168,21 @@ static void host_is_the_clients_or_the_origins(void) {
 
 static void via_in_all_its_modes(void) {
     begin();
-    route.settings.add_headers = false;
+    settings.add_headers = false;
     struct field_list list = {0};
     add(&list, "Host", "h");
     add(&list, "Via", "1.0 fred");
     CU_ASSERT_STRING_EQUAL(sent(&list), "Host=shop.example.net:8000;Via=1.0 fred;");
-    route.settings.via = VIA_ON;
+    settings.via = VIA_ON;
     request.minor_version = 0;
     CU_ASSERT_STRING_EQUAL(sent(&list), "Host=shop.example.net:8000;Via=1.0 fred;Via=1.0 proxy.example.net;");
-    route.settings.via = VIA_BLOCK;
+    settings.via = VIA_BLOCK;
     CU_ASSERT_STRING_EQUAL(sent(&list), "Host=shop.example.net:8000;");
-    route.settings.via = VIA_FULL;
+    settings.via = VIA_FULL;
     request.minor_version = 1;
     CU_ASSERT_STRING_EQUAL(sent(&list),
                            "Host=shop.example.net:8000;Via=1.1 proxy.example.net (weir/" WEIR_VERSION ");");
-    route.settings.via = VIA_ON;
+    settings.via = VIA_ON;
     CU_ASSERT_STRING_EQUAL(answered(200, (struct field_list){0}, false), "Via=1.1 proxy.example.net;Date=now;");
 }
 
