@@ -91,7 +91,7 @@ static void answer_status(struct route *route, int status) {
     route->status = status;
 }
 
-static bool try_redirects(struct route *route, const struct route_request *request, const struct settings *scope) {
+static bool search_redirects(struct route *route, const struct route_request *request, const struct settings *scope) {
     for (size_t i = 0; i < scope->redirect_count; i++) {
         const struct redirect *redirect = &scope->redirects[i];
         if (!redirect_target(route, request, redirect, &route->location)) {
@@ -106,6 +106,11 @@ static bool try_redirects(struct route *route, const struct route_request *reque
         return true;
     }
     return false;
+}
+
+static inline bool try_redirects(struct route *route, const struct route_request *request,
+                                 const struct settings *scope) {
+    return scope->redirect_count > 0 && search_redirects(route, request, scope);
 }
 
 /* Apache's order: the host's, the server's, then those of the locations, the last section first. */

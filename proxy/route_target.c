@@ -81,8 +81,16 @@ static struct span untouched_target(const struct route *route, const struct rout
     return with_query(request->arena, path, query);
 }
 
+static bool is_root(const char *path) {
+    return path[0] == '/' && path[1] == '\0';
+}
+
 static bool prefix_target(const struct route *route, const struct route_request *request, const char *prefix_text,
                           const char *base_text, struct span *target) {
+    if (is_root(prefix_text) && (is_root(base_text) || base_text[0] == '\0')) {
+        *target = untouched_target(route, request); /* by far the most common line: ProxyPass / http://origin/ */
+        return true;
+    }
     struct span prefix = span_of(prefix_text);
     struct span base = span_of(base_text);
     if (!path_has_prefix(route->normal_path, prefix)) {
