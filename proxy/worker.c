@@ -57,13 +57,20 @@ static void free_mail(struct mail *mail, bool close_sockets) {
 
 /* ---- time ---- */
 
+__attribute__((noinline, cold)) static void change_date(struct worker *worker) {
+    int64_t wall_us = worker->now_wall_us;
+    worker->date_from_us = wall_us - wall_us % US_PER_SECOND;
+    clock_http_date(wall_us, worker->http_date);
+}
+
+/* The loop has looked at the monotonic clock just before, and says what wall time that was: it compares the two clocks
+ * again at least twice a second. */
 void worker_update_time(struct worker *worker) {
     worker->now_ns = clock_monotonic_ns();
-    int64_t wall_us = clock_wall_us();
-    if (wall_us / US_PER_SECOND != worker->now_wall_us / US_PER_SECOND || worker->http_date[0] == '\0') {
-        clock_http_date(wall_us, worker->http_date);
+    worker->now_wall_us = (int64_t)(ev_now(worker->loop) * (double)US_PER_SECOND);
+    if ((uint64_t)(worker->now_wall_us - worker->date_from_us) >= (uint64_t)US_PER_SECOND) {
+        change_date(worker);
     }
-    worker->now_wall_us = wall_us;
 }
 
 /* What the loop does with the events of a turn: the time first, then every callback. The wheel's timer runs only while
