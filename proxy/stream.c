@@ -149,7 +149,7 @@ static void want_more(struct stream *stream, bool wanted) {
     }
 }
 
-void stream_want(struct stream *stream, int events) {
+void stream_change_want(struct stream *stream, int events) {
     if (stream->tls != NULL) {
         want_more(stream, (events & EV_READ) != 0 && tls_link_has_more(stream->tls));
     }
@@ -225,6 +225,11 @@ bool stream_lead(struct stream *stream, struct span head) {
 
 /* So many bytes have gone: first the lead's, then the buffer's. Returns how many were neither's. */
 static size_t account_sent(struct stream *stream, size_t sent) {
+    if (stream->out.start == stream->out.end && sent >= stream->lead.len) {
+        sent -= stream->lead.len;
+        stream->lead = SPAN_NONE;
+        return sent;
+    }
     size_t from_lead = sent < stream->lead.len ? sent : stream->lead.len;
     stream->lead = span_skip(stream->lead, from_lead);
     sent -= from_lead;
@@ -232,6 +237,22 @@ static size_t account_sent(struct stream *stream, size_t sent) {
     size_t from_out = sent < queued ? sent : queued;
     buffer_consume(&stream->out, from_out);
     return sent - from_out;
+}
+
+static ssize_t send_pieces(struct stream *stream, struct span bytes) {
+    struct iovec pieces[3];
+    size_t count = 0;
+    if (stream->lead.len > 0) {
+        pieces[count++] = piece(stream->lead);
+    }
+    if (stream->out.start != stream->out.end) {
+        pieces[count++] = piece(buffer_content(&stream->out));
+    }
+    if (bytes.len > 0) {
+        pieces[count++] = piece(bytes);
+    }
+    const struct msghdr message = {.msg_iov = pieces, .msg_iovlen = count};
+    return sendmsg(stream->fd, &message, MSG_NOSIGNAL);
 }
 
 size_t stream_send(struct stream *stream, struct span bytes) {
@@ -242,17 +263,9 @@ size_t stream_send(struct stream *stream, struct span bytes) {
     if (stream->tls != NULL && !tls_link_is_sealed_by_kernel(stream->tls)) {
         return send_tls(stream, bytes);
     }
-    struct iovec pieces[3];
-    size_t count = 0;
-    const struct span parts[3] = {stream->lead, buffer_content(&stream->out), bytes};
-    for (size_t i = 0; i < 3; i++) {
-        if (parts[i].len > 0) {
-            pieces[count++] = piece(parts[i]);
-        }
-    }
-    struct msghdr message = {.msg_iov = pieces, .msg_iovlen = count};
-    ssize_t result = count == 1 ? send(stream->fd, pieces[0].iov_base, pieces[0].iov_len, MSG_NOSIGNAL)
-                                : sendmsg(stream->fd, &message, MSG_NOSIGNAL);
+    ssize_t result = offered == stream->lead.len ? send(stream->fd, stream->lead.ptr, offered, MSG_NOSIGNAL)
+                     : offered == bytes.len      ? send(stream->fd, bytes.ptr, offered, MSG_NOSIGNAL)
+                                                 : send_pieces(stream, bytes);
     if (result < 0) {
         stream->write_blocked = errno == EAGAIN || errno == EINTR;
         stream->unwritable = !stream->write_blocked;

@@ -47,7 +47,13 @@ void stream_open(struct stream *stream, struct worker *worker, int fd, stream_re
 void stream_close(struct stream *stream);
 
 /* EV_READ, EV_WRITE, both or 0. */
-void stream_want(struct stream *stream, int events);
+void stream_change_want(struct stream *stream, int events);
+static inline void stream_want(struct stream *stream, int events) {
+    bool is_watched = ev_is_active(&stream->watcher) && (stream->watcher.events & (EV_READ | EV_WRITE)) == events;
+    if (!is_watched || stream->tls != NULL) { /* mostly it waits for the same as before */
+        stream_change_want(stream, events);
+    }
+}
 
 /* One read into `in`, which gets room if it has none. STREAM_BLOCKED also when there is no room. */
 enum stream_result stream_fill(struct stream *stream);
