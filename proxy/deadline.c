@@ -46,11 +46,9 @@ void deadline_set(struct deadline_wheel *wheel, struct deadline *deadline, int64
     wheel->count++;
 }
 
-void deadline_cancel(struct deadline_wheel *wheel, struct deadline *deadline) {
-    if (deadline_is_set(deadline)) {
-        unlink_entry(deadline);
-        wheel->count--;
-    }
+void deadline_unset(struct deadline_wheel *wheel, struct deadline *deadline) {
+    unlink_entry(deadline);
+    wheel->count--;
 }
 
 /* Moves what is due out of the slot first, then calls: a callback may change the slot as it likes. */

@@ -31,9 +31,20 @@ struct deadline_wheel {
 void deadline_wheel_init(struct deadline_wheel *wheel, int64_t now_ns);
 /* Sets or moves. at_ns in the past expires at the next run. */
 void deadline_set(struct deadline_wheel *wheel, struct deadline *deadline, int64_t at_ns);
-void deadline_cancel(struct deadline_wheel *wheel, struct deadline *deadline); /* harmless when not set */
+void deadline_unset(struct deadline_wheel *wheel, struct deadline *deadline); /* which must be set */
 static inline bool deadline_is_set(const struct deadline *deadline) {
     return deadline->next != NULL;
+}
+static inline void deadline_cancel(struct deadline_wheel *wheel, struct deadline *deadline) { /* harmless when not set */
+    if (deadline_is_set(deadline)) {
+        deadline_unset(wheel, deadline);
+    }
+}
+/* For a deadline whose owner looks again when it has expired: sets it, unless it is set to that time or an earlier one. */
+static inline void deadline_set_by(struct deadline_wheel *wheel, struct deadline *deadline, int64_t at_ns) {
+    if (!deadline_is_set(deadline) || at_ns < deadline->at_ns) {
+        deadline_set(wheel, deadline, at_ns);
+    }
 }
 /* Calls `expired` for all whose time has come; they are no longer set when called. */
 void deadline_wheel_run(struct deadline_wheel *wheel, int64_t now_ns);

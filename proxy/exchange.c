@@ -108,9 +108,8 @@ static int64_t proxy_timeout_ns(const struct exchange *exchange) {
     return settings->proxy_timeout_ns > 0 ? settings->proxy_timeout_ns : settings->timeout_ns;
 }
 
-/* What the origin's deadline means depends on who is waited for. */
-static void on_deadline(struct deadline *deadline) {
-    struct exchange *exchange = (struct exchange *)((char *)deadline - offsetof(struct exchange, deadline));
+/* What it means that the origin's time is up depends on who is waited for. */
+static void end_time(struct exchange *exchange) {
     switch (exchange->state) {
     case EXCHANGE_CONNECT:
         exchange_origin_failed(exchange, 503, END_ORIGIN_DOWN, "no connection to the origin became free (max=)");
@@ -144,13 +143,36 @@ static void on_deadline(struct deadline *deadline) {
     exchange->operations->run(exchange->downstream);
 }
 
+static void on_deadline(struct deadline *deadline) {
+    end_time((struct exchange *)((char *)deadline - offsetof(struct exchange, deadline)));
+}
+
+static bool is_at_origin(const struct exchange *exchange) {
+    return exchange->state == EXCHANGE_AWAIT || exchange->state == EXCHANGE_RELAY || exchange->state == EXCHANGE_TUNNEL;
+}
+
+/* The connection's deadline may be an earlier one, which nobody has moved: most never come. */
+void exchange_origin_deadline(struct exchange *exchange) {
+    if (!is_at_origin(exchange) || exchange->due_ns == 0) {
+        return;
+    }
+    if (exchange->due_ns > exchange->worker->now_ns) {
+        deadline_set(&exchange->worker->deadlines, &exchange->connection->deadline, exchange->due_ns);
+        return;
+    }
+    exchange->due_ns = 0;
+    end_time(exchange);
+}
+
 /* The origin's time begins again with everything that moved. Connecting has a deadline of its own. */
 static void renew_deadline(struct exchange *exchange) {
-    bool renewed =
-        exchange->state == EXCHANGE_AWAIT || exchange->state == EXCHANGE_RELAY || exchange->state == EXCHANGE_TUNNEL;
+    if (!is_at_origin(exchange) || !(exchange->moved || exchange->due_ns == 0)) {
+        return;
+    }
     int64_t timeout_ns = proxy_timeout_ns(exchange);
-    if (renewed && timeout_ns > 0 && (exchange->moved || !deadline_is_set(&exchange->deadline))) {
-        deadline_set(&exchange->worker->deadlines, &exchange->deadline, exchange->worker->now_ns + timeout_ns);
+    exchange->due_ns = timeout_ns > 0 ? exchange->worker->now_ns + timeout_ns : 0;
+    if (timeout_ns > 0) {
+        deadline_set_by(&exchange->worker->deadlines, &exchange->connection->deadline, exchange->due_ns);
     }
 }
 

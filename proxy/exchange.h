@@ -133,7 +133,8 @@ struct exchange {
     bool origin_keeps;   /* the origin's connection can be used again after this response */
     bool moved;          /* something moved in this run: the origin's time begins again */
 
-    struct deadline deadline; /* the origin's: connect, response, idle */
+    struct deadline deadline; /* until there is a connection to the origin that can be written to */
+    int64_t due_ns;           /* from then on: when the origin's time is up; `connection` has a deadline for it. 0: none */
     ev_timer kick;            /* runs the exchange from the loop, for what must not be done inside a call */
 
     struct origin_connection *connection; /* NULL: none */

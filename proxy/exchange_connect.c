@@ -151,6 +151,7 @@ enum step_result exchange_step_connect(struct exchange *exchange) {
     switch (origin_pool_acquire(exchange->worker->origin_pool, exchange, exchange->fresh_only, !is_repeatable(exchange),
                                 &exchange->connection)) {
     case ORIGIN_IDLE:
+        deadline_cancel(&exchange->worker->deadlines, &exchange->deadline); /* it may have waited for this one */
         if (!origin_connection_is_ready(exchange->connection)) {
             set_connect_deadline(exchange);
             exchange->state = EXCHANGE_HANDSHAKE;

@@ -57,8 +57,9 @@ void exchange_find_real_client(struct exchange *exchange, const struct settings 
 /* For headers.h and the log. */
 struct header_context exchange_header_context(struct exchange *exchange);
 
-/* Called by origin_connection.c from the loop. */
+/* Called by origin_pool.c from the loop: an event of the connection; the connection's deadline has come. */
 void exchange_origin_event(struct exchange *exchange);
+void exchange_origin_deadline(struct exchange *exchange);
 /* Runs the exchange from the loop's next turn. */
 void exchange_kick(struct exchange *exchange);
 

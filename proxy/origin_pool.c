@@ -13,7 +13,8 @@
 #include "proxy/tls_link.h"
 #include "proxy/worker.h"
 
-enum { IDLE_MAX = 512, IDLE_SECONDS = 60, FORGET_MAX = 64 };
+enum { IDLE_MAX = 512, FORGET_MAX = 64 };
+#define IDLE_NS (60 * INT64_C(1000000000))
 
 struct origin_pool_entry {
     struct origin_pool_entry *next;
@@ -46,7 +47,7 @@ bool origin_connection_is_ready(const struct origin_connection *connection) {
     return connection->entry->tls == NULL || (stream->tls != NULL && tls_link_is_established(stream->tls));
 }
 
-static void on_idle_expired(struct deadline *deadline);
+static void on_deadline(struct deadline *deadline);
 
 struct origin_pool *origin_pool_new(struct worker *worker) {
     struct origin_pool *pool = must_calloc(1, sizeof *pool);
@@ -125,7 +126,6 @@ static void leave_idle(struct origin_connection *connection) {
     connection->previous->next = connection->next;
     connection->next = connection->previous = NULL;
     connection->entry->idle_count--;
-    deadline_cancel(&worker->deadlines, &connection->deadline);
     counters_subtract(&worker->counters, COUNTER_ORIGIN_CONNECTIONS_IDLE, 1);
 }
 
@@ -145,6 +145,7 @@ static void close_connection(struct origin_connection *connection) {
     if (connection->exchange == NULL) {
         stream_say_end(&connection->stream);
     }
+    deadline_cancel(&connection->stream.worker->deadlines, &connection->deadline);
     stream_close(&connection->stream);
     entry->open--;
     free(connection);
@@ -180,7 +181,7 @@ static struct origin_connection *new_connection(struct origin_pool_entry *entry,
     stream_open(&connection->stream, entry->pool->worker, fd, on_event);
     connection->entry = entry;
     connection->connecting = result != 0;
-    connection->deadline.expired = on_idle_expired;
+    connection->deadline.expired = on_deadline;
     entry->open++;
     counters_add(&entry->pool->worker->counters, COUNTER_ORIGIN_CONNECTIONS, 1);
     origin_add(exchange->runtime, ORIGIN_COUNT_CONNECTIONS);
@@ -303,7 +304,7 @@ void origin_connection_release(struct origin_connection *connection, bool reusab
     entry->idle.next = connection;
     entry->idle_count++;
     counters_add(&worker->counters, COUNTER_ORIGIN_CONNECTIONS_IDLE, 1);
-    deadline_set(&worker->deadlines, &connection->deadline, worker->now_ns + IDLE_SECONDS * INT64_C(1000000000));
+    deadline_set_by(&worker->deadlines, &connection->deadline, worker->now_ns + IDLE_NS);
     stream_want(&connection->stream, EV_READ);
     wake_waiter(entry);
 }
@@ -317,10 +318,17 @@ int origin_connection_error(struct origin_connection *connection) {
     return error;
 }
 
-static void on_idle_expired(struct deadline *deadline) {
+static void on_deadline(struct deadline *deadline) {
     struct origin_connection *connection =
         (struct origin_connection *)((char *)deadline - offsetof(struct origin_connection, deadline));
-    close_connection(connection);
+    struct worker *worker = connection->stream.worker;
+    if (connection->exchange != NULL) {
+        exchange_origin_deadline(connection->exchange);
+    } else if (connection->idle_since_ns + IDLE_NS > worker->now_ns) {
+        deadline_set(&worker->deadlines, deadline, connection->idle_since_ns + IDLE_NS);
+    } else {
+        close_connection(connection);
+    }
 }
 
 static void on_event(struct stream *stream, int events) {

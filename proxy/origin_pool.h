@@ -22,7 +22,7 @@ struct origin_connection {
     struct origin_pool_entry *entry;
     struct exchange *exchange;                 /* NULL: idle */
     struct origin_connection *next, *previous; /* among the idle ones of the entry */
-    struct deadline deadline;                  /* idle: when it is dropped */
+    struct deadline deadline; /* set while it is idle or at work, often to an earlier time than the one that counts */
     int64_t idle_since_ns;
     bool connecting;
     bool connect_ended;       /* its event has come; origin_connection_error() tells how */
