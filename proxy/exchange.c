@@ -56,17 +56,16 @@ void exchange_kick(struct exchange *exchange) {
 void exchange_begin(struct exchange *exchange, struct worker *worker, const struct downstream_operations *operations,
                     void *downstream, void *first_block, size_t first_block_bytes, const struct exchange_client *from,
                     const struct address_set *local_hosts) {
-    *exchange = (struct exchange){
-        .worker = worker,
-        .operations = operations,
-        .downstream = downstream,
-        .generation = generation_ref(worker->generation),
-        .local_hosts = local_hosts,
-        .from = *from,
-        .started_ns = worker->now_ns,
-        .started_wall_us = worker->now_wall_us,
-        .deadline.expired = on_deadline,
-    };
+    memset(exchange, 0, offsetof(struct exchange, ticket.holds)); /* the shaper makes those itself */
+    exchange->worker = worker;
+    exchange->operations = operations;
+    exchange->downstream = downstream;
+    exchange->generation = generation_ref(worker->generation);
+    exchange->local_hosts = local_hosts;
+    exchange->from = *from;
+    exchange->started_ns = worker->now_ns;
+    exchange->started_wall_us = worker->now_wall_us;
+    exchange->deadline.expired = on_deadline;
     arena_init(&exchange->arena, first_block, first_block_bytes);
     ev_timer_init(&exchange->kick, on_kick, 0., 0.);
     exchange->kick.data = exchange;
@@ -365,7 +364,9 @@ void exchange_end(struct exchange *exchange, bool logged) {
     exchange_leave_origin(exchange, false);
     status_job_leave(&exchange->status_job);
     deadline_cancel(&exchange->worker->deadlines, &exchange->deadline);
-    ev_timer_stop(exchange->worker->loop, &exchange->kick);
+    if (ev_is_active(&exchange->kick) || ev_is_pending(&exchange->kick)) {
+        ev_timer_stop(exchange->worker->loop, &exchange->kick);
+    }
     generation_unref(&exchange->generation);
     arena_reset(&exchange->arena);
 }

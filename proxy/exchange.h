@@ -150,7 +150,6 @@ struct exchange {
     unsigned interim_count;
     int64_t asked_ns, answered_ns; /* origin: request head sent, response head received; 0: not */
 
-    struct shaper_ticket ticket; /* zeroed: none */
     enum shaper_outcome shaping; /* what the shaper decided */
     enum shaper_reason shaping_reason;
     bool shaping_dry;                   /* it decided so in a dry run */
@@ -169,6 +168,8 @@ struct exchange {
     uint64_t body_bytes_out;
     void *waiter_next; /* origin_pool.c: the queue for a connection */
     bool is_waiting;
+
+    struct shaper_ticket ticket; /* last: a request clears no more of it than says that there is none */
 };
 
 /* Begins with the first byte of a request. first_block: memory for the arena. The generation is the worker's;

@@ -247,7 +247,8 @@ enum step_result exchange_step_handshake(struct exchange *exchange) {
 
 /* An ErrorDocument is fetched by a request of its own, in the name of the client's: a whole document, without a body.
  */
-static void make_document_request(struct request_head *request, struct field_list *fields) {
+static void make_document_request(struct request_head *request, const struct request_head *of, struct field_list *fields) {
+    *request = *of;
     static const struct span conditions[] = {
         {"Range", 5},          {"If-Range", 8},           {"If-Match", 8},
         {"If-None-Match", 13}, {"If-Modified-Since", 17}, {"If-Unmodified-Since", 19},
@@ -265,32 +266,34 @@ static void make_document_request(struct request_head *request, struct field_lis
 /* The head goes out together with what there is of the body: the next state flushes both. */
 enum step_result exchange_step_send(struct exchange *exchange) {
     struct origin_connection *connection = exchange->connection;
-    struct request_head request = exchange->request;
+    const struct request_head *request = &exchange->request;
+    struct request_head document;
     struct field_list fields;
-    fields_copy(&fields, &request.fields, &exchange->arena);
+    fields_copy(&fields, &request->fields, &exchange->arena);
     if (exchange->error_document_status != 0) {
-        make_document_request(&request, &fields);
+        make_document_request(&document, &exchange->request, &fields);
+        request = &document;
     }
     const struct header_context context = exchange_header_context(exchange);
     headers_prepare_request(&fields, &context, span_of(exchange->origin->host_port));
     fields_remove_id(&fields, FIELD_CONTENT_LENGTH);
-    if (!request.expect_continue) {
+    if (!request->expect_continue) {
         fields_remove_id(&fields, FIELD_EXPECT);
     }
     const struct http_wire wire = {
-        .framing = request.framing,
-        .content_length = request.content_length,
-        .upgrade = request.upgrade_websocket,
+        .framing = request->framing,
+        .content_length = request->content_length,
+        .upgrade = request->upgrade_websocket,
         .close = exchange->origin->disable_reuse,
     };
     struct span target = exchange->route.target;
     if (exchange->member != NULL) {
         target = route_member_target(&exchange->arena, exchange->member, target);
     }
-    struct span head = http_write_request(&exchange->arena, &request, target, &fields, &wire);
-    connection->request_chunked = request.framing == BODY_CHUNKED;
+    struct span head = http_write_request(&exchange->arena, request, target, &fields, &wire);
+    connection->request_chunked = request->framing == BODY_CHUNKED;
     exchange->asked_ns = exchange->worker->now_ns;
-    exchange->progress = request.framing == BODY_NONE ? REQUEST_SENT : REQUEST_SENDING;
+    exchange->progress = request->framing == BODY_NONE ? REQUEST_SENT : REQUEST_SENDING;
     exchange->state = EXCHANGE_AWAIT;
     exchange->moved = true;
     stream_lead(&connection->stream, head);

@@ -60,7 +60,8 @@ static enum step_result closed_early(struct exchange *exchange) {
     return STEP_AGAIN;
 }
 
-static enum step_result switch_protocols(struct exchange *exchange, struct response_head *response) {
+static enum step_result switch_protocols(struct exchange *exchange) {
+    struct response_head *response = &exchange->response;
     const struct field *upgrade = fields_find_id(&response->fields, FIELD_UPGRADE);
     if (!exchange->request.upgrade_websocket || exchange->error_document_status != 0 || upgrade == NULL ||
         !span_equal_nocase(upgrade->value, SPAN_LITERAL("websocket"))) {
@@ -70,7 +71,6 @@ static enum step_result switch_protocols(struct exchange *exchange, struct respo
     const struct header_context context = exchange_header_context(exchange);
     headers_prepare_response(response, &context, false, exchange->worker->http_date);
     fields_remove_id(&response->fields, FIELD_CONTENT_LENGTH);
-    exchange->response = *response;
     exchange->head_sent = true;
     exchange->close_after = true;
     exchange->connection->raw = true;
@@ -83,12 +83,13 @@ static enum step_result switch_protocols(struct exchange *exchange, struct respo
     return STEP_AGAIN;
 }
 
-static enum step_result interim(struct exchange *exchange, struct response_head *response) {
+static enum step_result interim(struct exchange *exchange) {
+    struct response_head *response = &exchange->response;
     if (++exchange->interim_count > INTERIM_MAX) {
         return exchange_origin_failed(exchange, 502, END_ORIGIN_BAD, "the origin sent more than 16 interim responses");
     }
     if (response->status == 101) {
-        return switch_protocols(exchange, response);
+        return switch_protocols(exchange);
     }
     if (exchange->request.minor_version > 0 && exchange->error_document_status == 0) {
         fields_remove_hop_by_hop(&response->fields);
@@ -99,7 +100,8 @@ static enum step_result interim(struct exchange *exchange, struct response_head 
 }
 
 /* An answer of an ErrorDocument's own is shown with the status that asked for it. */
-static bool dress_as_error_document(struct exchange *exchange, struct response_head *response) {
+static bool dress_as_error_document(struct exchange *exchange) {
+    struct response_head *response = &exchange->response;
     if (exchange->error_document_status == 0) {
         return true;
     }
@@ -111,11 +113,12 @@ static bool dress_as_error_document(struct exchange *exchange, struct response_h
     return true;
 }
 
-static enum step_result final_head(struct exchange *exchange, struct response_head *response) {
+static enum step_result final_head(struct exchange *exchange) {
+    struct response_head *response = &exchange->response;
     struct origin_connection *connection = exchange->connection;
     exchange->answered_ns = exchange->worker->now_ns;
     origin_answered(exchange->runtime, exchange->answered_ns - exchange->asked_ns);
-    if (!dress_as_error_document(exchange, response)) {
+    if (!dress_as_error_document(exchange)) {
         return exchange_origin_failed(exchange, exchange->error_document_status, exchange->reason,
                                       "the origin has no such ErrorDocument");
     }
@@ -128,7 +131,6 @@ static enum step_result final_head(struct exchange *exchange, struct response_he
     }
     const struct header_context context = exchange_header_context(exchange);
     headers_prepare_response(response, &context, exchange->error_document_status != 0, exchange->worker->http_date);
-    exchange->response = *response;
     exchange->head_sent = true;
     if (exchange->progress == REQUEST_SENDING) {
         exchange->close_after = true; /* the rest of the body is still read, but nobody could tell where it ends */
@@ -140,16 +142,16 @@ static enum step_result final_head(struct exchange *exchange, struct response_he
 
 static enum step_result read_head(struct exchange *exchange, size_t length) {
     struct origin_connection *connection = exchange->connection;
-    struct response_head response;
+    struct response_head *response = &exchange->response; /* nobody looks at it before head_sent */
     struct http_problem problem;
     struct span bytes = {connection->stream.in.bytes + connection->stream.in.start, length};
-    bool good = http_parse_response(bytes, exchange->request.method, &exchange->arena, &response, &problem);
+    bool good = http_parse_response(bytes, exchange->request.method, &exchange->arena, response, &problem);
     buffer_consume(&connection->stream.in, length);
     connection->scan = (struct head_scan){0};
     if (!good) {
         return exchange_origin_failed(exchange, 502, END_ORIGIN_BAD, problem.text);
     }
-    return response.status < 200 ? interim(exchange, &response) : final_head(exchange, &response);
+    return response->status < 200 ? interim(exchange) : final_head(exchange);
 }
 
 /* Looks at what has come; STEP_WAIT when there is no whole head in it. */
