@@ -226,20 +226,33 @@ bool ip_mask_contains(const struct ip_mask *mask, const struct ip_address *addre
 }
 
 /* By hand, because it is done for each request (X-Forwarded-For) and the C library takes 1,700 instructions for it. */
+/* An octet in decimals and their number; what of the first three bytes is no digit does not matter. */
+#define OCTET(n)                                                                                                       \
+    {                                                                                                                  \
+        (char)('0' + ((n) > 99  ? (n) / 100                                                                            \
+                      : (n) > 9 ? (n) / 10                                                                             \
+                                : (n))),                                                                               \
+            (char)('0' + ((n) > 99 ? (n) / 10 % 10 : (n) % 10)), (char)('0' + (n) % 10),                               \
+            (n) > 99  ? 3                                                                                              \
+            : (n) > 9 ? 2                                                                                              \
+                      : 1                                                                                              \
+    }
+#define OCTETS_4(n) OCTET(n), OCTET((n) + 1), OCTET((n) + 2), OCTET((n) + 3)
+#define OCTETS_16(n) OCTETS_4(n), OCTETS_4((n) + 4), OCTETS_4((n) + 8), OCTETS_4((n) + 12)
+#define OCTETS_64(n) OCTETS_16(n), OCTETS_16((n) + 16), OCTETS_16((n) + 32), OCTETS_16((n) + 48)
+static const char octets[256][4] = {OCTETS_64(0), OCTETS_64(64), OCTETS_64(128), OCTETS_64(192)};
+
+/* By hand, because it is done for each request (X-Forwarded-For) and the C library takes 1,700 instructions for it.
+ * Four bytes are written for each octet, 16 in all. */
 static size_t print_v4(const uint8_t *bytes, char *text) {
     char *at = text;
     for (size_t i = 0; i < 4; i++) {
-        unsigned rest = bytes[i];
-        if (rest >= 100) {
-            *at++ = (char)('0' + rest / 100);
-        }
-        if (rest >= 10) {
-            *at++ = (char)('0' + rest / 10 % 10);
-            rest %= 10;
-        }
-        *at++ = (char)('0' + rest);
-        *at++ = i < 3 ? '.' : '\0';
+        const char *octet = octets[bytes[i]];
+        memcpy(at, octet, 4);
+        at += octet[3];
+        *at++ = '.';
     }
+    at[-1] = '\0';
     return (size_t)(at - text) - 1;
 }
 
