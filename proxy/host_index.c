@@ -72,8 +72,12 @@ static uint32_t hash_name(uint32_t set, struct span name) {
         hash = (hash ^ (bytes | case_bits)) * factor;
         hash ^= hash >> 32;
     }
-    for (bytes = 0; at < name.len; at++) {
-        bytes = bytes << 8 | (unsigned char)name.ptr[at];
+    if (at < name.len && at > 0) {
+        memcpy(&bytes, name.ptr + name.len - sizeof bytes, sizeof bytes); /* some of them again */
+    } else {
+        for (bytes = 0; at < name.len; at++) {
+            bytes = bytes << 8 | (unsigned char)name.ptr[at];
+        }
     }
     hash = (hash ^ (bytes | case_bits)) * factor;
     return (uint32_t)(hash >> 32);
@@ -140,12 +144,16 @@ static void add_loose(struct address_set *set, struct loose_name name) {
 
 /* --- names --- */
 
+/* Mostly they are written alike. */
+static bool is_same_name(struct span a, struct span b) {
+    return a.len == b.len && (memcmp(a.ptr, b.ptr, a.len) == 0 || strncasecmp(a.ptr, b.ptr, a.len) == 0);
+}
+
 static size_t find_name_slot(const struct host_index *index, uint32_t hash, uint32_t set, struct span name) {
     size_t slot = slot_of(hash, index->name_slot_count);
     for (;;) {
         const struct name_entry *entry = &index->names[slot];
-        if (entry->name.ptr == NULL ||
-            (entry->hash == hash && entry->set == set && span_equal_nocase(entry->name, name))) {
+        if (entry->name.ptr == NULL || (entry->hash == hash && entry->set == set && is_same_name(entry->name, name))) {
             return slot;
         }
         slot = (slot + 1) & (index->name_slot_count - 1);
@@ -278,6 +286,10 @@ const struct virtual_host *host_index_default(const struct address_set *set) {
 
 /* "name" of "name", "name.", "name:80", "[::1]:80". */
 static struct span bare_name(struct span host) {
+    char last = host.len > 0 ? host.ptr[host.len - 1] : '\0';
+    if (last >= 'A') {
+        return host; /* no port, which ends in a digit, and no dot */
+    }
     const char *bracket = host.len > 0 && host.ptr[0] == '[' ? memchr(host.ptr, ']', host.len) : NULL;
     size_t from = bracket != NULL ? (size_t)(bracket - host.ptr) : 0;
     const char *colon = host.len > from ? memchr(host.ptr + from, ':', host.len - from) : NULL;

@@ -20,8 +20,9 @@ const struct config *host_index_config(const struct host_index *index);
 /* The host that serves a name on an address. Of all <VirtualHost>s only those of the most specific address count
  * (address and port, then address, then port, then any); among them the first in file order with that ServerName,
  * ServerAlias or ServerAliasMatch, else the first of them. The main server when no <VirtualHost> has the address.
- * host: may be empty, may end in a port or a dot, in any case. local_address of family IP_NONE: a Unix socket, served
- * by the hosts of any address. scratch: of the calling thread; NULL skips ServerAliasMatch. Never NULL. */
+ * host: as http_is_host() lets it pass; may be empty, may end in a port or a dot, in any case. local_address of family
+ * IP_NONE: a Unix socket, served by the hosts of any address. scratch: of the calling thread; NULL skips
+ * ServerAliasMatch. Never NULL. */
 const struct virtual_host *host_index_find(const struct host_index *index, const struct ip_address *local_address,
                                            uint16_t local_port, struct span host, struct pattern_scratch *scratch);
 
