@@ -20,6 +20,8 @@ struct origin_pool_entry {
     struct origin_pool_entry *next;
     struct origin_pool *pool;
     char *name;
+    const struct origin *origin;   /* that has the name in generation `generation_number`; not looked into */
+    uint64_t generation_number;    /* 0: of none */
     struct tls_context *tls;       /* reference; NULL: plain */
     SSL_SESSION *session;          /* the newest; NULL: none */
     struct origin_connection idle; /* head of a ring; newest first */
@@ -92,13 +94,32 @@ static void forget_unused(struct origin_pool *pool) {
     }
 }
 
+/* The name is compared once a generation, unless origins alternate. */
+static bool is_of_origin(struct origin_pool_entry *entry, const struct exchange *exchange) {
+    const struct origin *origin = exchange->origin;
+    uint64_t number = exchange->generation->number;
+    if (entry->origin == origin && entry->generation_number == number) {
+        return true;
+    }
+    if (strcmp(entry->name, origin->name) != 0) {
+        return false;
+    }
+    entry->origin = origin;
+    entry->generation_number = number;
+    return true;
+}
+
 static struct origin_pool_entry *find_entry(struct origin_pool *pool, const struct exchange *exchange) {
-    const char *name = exchange->origin->name;
     struct tls_context *tls = exchange_origin_tls(exchange);
+    struct origin_pool_entry *first = pool->entries;
+    if (first != NULL && first->tls == tls && is_of_origin(first, exchange)) {
+        return first;
+    }
+    const char *name = exchange->origin->name;
     struct origin_pool_entry **link = &pool->entries;
     for (; *link != NULL; link = &(*link)->next) {
         struct origin_pool_entry *entry = *link;
-        if (entry->tls == tls && strcmp(entry->name, name) == 0) {
+        if (entry->tls == tls && is_of_origin(entry, exchange)) {
             *link = entry->next; /* to the front: the busy ones are found first */
             entry->next = pool->entries;
             pool->entries = entry;
