@@ -35,12 +35,14 @@ void deadline_unset(struct deadline_wheel *wheel, struct deadline *deadline); /*
 static inline bool deadline_is_set(const struct deadline *deadline) {
     return deadline->next != NULL;
 }
-static inline void deadline_cancel(struct deadline_wheel *wheel, struct deadline *deadline) { /* harmless when not set */
+static inline void deadline_cancel(struct deadline_wheel *wheel,
+                                   struct deadline *deadline) { /* harmless when not set */
     if (deadline_is_set(deadline)) {
         deadline_unset(wheel, deadline);
     }
 }
-/* For a deadline whose owner looks again when it has expired: sets it, unless it is set to that time or an earlier one. */
+/* For a deadline whose owner looks again when it has expired: sets it, unless it is set to that time or an earlier one.
+ */
 static inline void deadline_set_by(struct deadline_wheel *wheel, struct deadline *deadline, int64_t at_ns) {
     if (!deadline_is_set(deadline) || at_ns < deadline->at_ns) {
         deadline_set(wheel, deadline, at_ns);

@@ -134,8 +134,8 @@ struct exchange {
     bool moved;          /* something moved in this run: the origin's time begins again */
 
     struct deadline deadline; /* until there is a connection to the origin that can be written to */
-    int64_t due_ns;           /* from then on: when the origin's time is up; `connection` has a deadline for it. 0: none */
-    ev_timer kick;            /* runs the exchange from the loop, for what must not be done inside a call */
+    int64_t due_ns; /* from then on: when the origin's time is up; `connection` has a deadline for it. 0: none */
+    ev_timer kick;  /* runs the exchange from the loop, for what must not be done inside a call */
 
     struct origin_connection *connection; /* NULL: none */
     struct splice_pipe *pipe;             /* the response's body goes through it; NULL: it is copied */

@@ -247,7 +247,8 @@ enum step_result exchange_step_handshake(struct exchange *exchange) {
 
 /* An ErrorDocument is fetched by a request of its own, in the name of the client's: a whole document, without a body.
  */
-static void make_document_request(struct request_head *request, const struct request_head *of, struct field_list *fields) {
+static void make_document_request(struct request_head *request, const struct request_head *of,
+                                  struct field_list *fields) {
     *request = *of;
     static const struct span conditions[] = {
         {"Range", 5},          {"If-Range", 8},           {"If-Match", 8},

@@ -33,9 +33,9 @@ struct worker {
     struct generation *generation; /* for new requests; one reference */
     struct counters counters;      /* this thread writes, any reads */
 
-    int64_t now_ns;      /* monotonic, taken once a loop turn (worker_update_time) */
-    int64_t now_wall_us; /* microseconds since the epoch, of the same instant */
-    char http_date[30];  /* "Sat, 21 Nov 2026 10:11:12 GMT", of now_wall_us */
+    int64_t now_ns;       /* monotonic, taken once a loop turn (worker_update_time) */
+    int64_t now_wall_us;  /* microseconds since the epoch, of the same instant */
+    char http_date[30];   /* "Sat, 21 Nov 2026 10:11:12 GMT", of now_wall_us */
     int64_t date_from_us; /* the second that http_date says began here */
 
     struct deadline_wheel deadlines;
