@@ -13,13 +13,8 @@
 #include "proxy/status_job.h"
 #include "proxy/worker.h"
 
-struct state_row {
-    enum step_result (*step)(struct exchange *exchange);
-    const char *text;
-};
-
-static const struct state_row states[] = {
-#define STATE(constant, step, text) {step, text},
+static const char *const state_texts[] = {
+#define STATE(constant, step, text) text,
 #include "proxy/exchange_states.def"
 #undef STATE
 };
@@ -31,7 +26,7 @@ static const char *const reason_words[] = {
 };
 
 const char *exchange_state_text(enum exchange_state state) {
-    return states[state].text;
+    return state_texts[state];
 }
 
 const char *end_reason_word(enum end_reason reason) {
@@ -191,10 +186,22 @@ static void print_context(void *subject, FILE *out) {
     fputs(": ", out);
 }
 
+/* A switch, so that a step can be compiled into the loop: it is called nowhere else. */
+static inline enum step_result take_step(struct exchange *exchange) {
+    switch (exchange->state) {
+#define STATE(constant, step, text)                                                                                    \
+    case EXCHANGE_##constant:                                                                                          \
+        return step(exchange);
+#include "proxy/exchange_states.def"
+#undef STATE
+    }
+    return STEP_WAIT;
+}
+
 void exchange_run(struct exchange *exchange) {
     log_set_context(print_context, exchange);
     exchange->waiting_client = exchange->waiting_body = false;
-    while (exchange->state != EXCHANGE_DONE && states[exchange->state].step(exchange) == STEP_AGAIN) {
+    while (exchange->state != EXCHANGE_DONE && take_step(exchange) == STEP_AGAIN) {
     }
     if (exchange->state != EXCHANGE_DONE) {
         exchange->operations->flush(exchange->downstream);
