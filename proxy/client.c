@@ -260,10 +260,10 @@ static void settle(struct client *client) {
     if (client->session != NULL) {
         settle_writing(client->session);
     }
-    if (stream->in.start == stream->in.end) {
+    if (stream->in.bytes != NULL && stream->in.start == stream->in.end) {
         buffer_release(&stream->in, &stream->worker->buffers);
     }
-    if (stream->out.start == stream->out.end) {
+    if (stream->out.bytes != NULL && stream->out.start == stream->out.end) {
         buffer_release(&stream->out, &stream->worker->buffers);
     }
     stream_want(stream, wanted_events(client));

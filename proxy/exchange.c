@@ -368,7 +368,9 @@ void exchange_end(struct exchange *exchange, bool logged) {
     if (exchange->counted) {
         counters_subtract(&exchange->worker->counters, COUNTER_REQUESTS_ACTIVE, 1);
     }
-    exchange_leave_origin(exchange, false);
+    if (exchange->connection != NULL || exchange->runtime != NULL || exchange->pipe != NULL || exchange->is_waiting) {
+        exchange_leave_origin(exchange, false);
+    }
     status_job_leave(&exchange->status_job);
     deadline_cancel(&exchange->worker->deadlines, &exchange->deadline);
     if (ev_is_active(&exchange->kick) || ev_is_pending(&exchange->kick)) {

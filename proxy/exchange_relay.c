@@ -70,12 +70,10 @@ static bool relay_request_piece(struct exchange *exchange, bool *result) {
     return false;
 }
 
-bool exchange_relay_request(struct exchange *exchange) {
+bool exchange_relay_body(struct exchange *exchange) {
     struct origin_connection *connection = exchange->connection;
     bool result = true;
-    if (exchange->progress == REQUEST_SENDING) {
-        while (!connection->stream.unwritable && relay_request_piece(exchange, &result)) {
-        }
+    while (!connection->stream.unwritable && relay_request_piece(exchange, &result)) {
     }
     if (!result) {
         return false; /* the connection is gone */

@@ -91,7 +91,9 @@ enum step_result exchange_step_route(struct exchange *exchange) {
         .arena = &exchange->arena,
     };
     route_begin(&exchange->route, exchange->generation->host_index, &request);
-    exchange_find_real_client(exchange, exchange->route.settings);
+    if (exchange->route.settings->remote_ip_header != NULL) {
+        exchange_find_real_client(exchange, exchange->route.settings);
+    }
     if (is_misdirected(exchange)) {
         return refuse_step(exchange, 421, END_MISDIRECTED,
                            "the host asks for another kind of TLS than the name that the handshake was for");
@@ -137,7 +139,7 @@ struct header_context exchange_header_context(struct exchange *exchange) {
         .peer = &exchange->from.peer,
         .peer_trusted = exchange->from.trusted,
         .started_wall_us = exchange->started_wall_us,
-        .duration_us = (exchange->worker->now_ns - exchange->started_ns) / 1000,
+        .duration_ns = exchange->worker->now_ns - exchange->started_ns,
         .server_name = host->name,
         .tls = exchange->from.tls,
     };

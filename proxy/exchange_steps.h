@@ -4,6 +4,7 @@
 #define WEIR_PROXY_EXCHANGE_STEPS_H
 
 #include "proxy/exchange.h"
+#include "proxy/origin_pool.h"
 
 struct tls_context;
 
@@ -46,7 +47,14 @@ void exchange_take_back_head(struct exchange *exchange);
 void exchange_leave_origin(struct exchange *exchange, bool reusable);
 
 /* Moves what there is of the request's body to the origin. False when the exchange was refused because of it. */
-bool exchange_relay_request(struct exchange *exchange);
+bool exchange_relay_body(struct exchange *exchange);
+static inline bool exchange_relay_request(struct exchange *exchange) {
+    if (exchange->progress == REQUEST_SENDING) {
+        return exchange_relay_body(exchange);
+    }
+    stream_flush(&exchange->connection->stream);
+    return true;
+}
 
 /* The response is complete. */
 enum step_result exchange_finish(struct exchange *exchange, enum end_reason reason);

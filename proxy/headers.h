@@ -16,7 +16,7 @@ struct header_context { /* what Apache's format codes in a value may name */
     const struct ip_address *peer;   /* of the connection */
     bool peer_trusted;           /* a RemoteIP proxy, or the PROXY protocol spoke: its forwarded fields are believed */
     int64_t started_wall_us;     /* %t: microseconds since the epoch */
-    int64_t duration_us;         /* %D */
+    int64_t duration_ns;         /* %D, which is in microseconds */
     const struct tls_facts *tls; /* of the client's connection; NULL: plain */
     const char *server_name;     /* weir's own name for Via: ServerName or the host's name */
 };

@@ -82,7 +82,7 @@ static void add_code(struct text *text, const struct header_context *context, co
     } else if (*code == 't') {
         value = span_of(arena_printf(text->arena, "t=%" PRId64, context->started_wall_us));
     } else if (*code == 'D') {
-        value = span_of(arena_printf(text->arena, "D=%" PRId64, context->duration_us));
+        value = span_of(arena_printf(text->arena, "D=%" PRId64, context->duration_ns / 1000));
     } else if (brace != NULL && (brace[1] == 'e' || brace[1] == 's')) {
         value = variable(context, (struct span){code + 1, (size_t)(brace - code - 1)});
         code = brace + 1;

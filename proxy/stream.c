@@ -276,13 +276,6 @@ size_t stream_send(struct stream *stream, struct span bytes) {
     return account_sent(stream, (size_t)result);
 }
 
-bool stream_flush(struct stream *stream) {
-    if (!stream_out_empty(stream)) {
-        stream_send(stream, SPAN_NONE);
-    }
-    return stream_out_empty(stream);
-}
-
 size_t stream_put(struct stream *stream, struct span bytes) {
     buffer_make_room(&stream->out, &stream->worker->buffers);
     return buffer_append(&stream->out, bytes);

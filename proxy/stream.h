@@ -67,9 +67,6 @@ bool stream_lead(struct stream *stream, struct span head);
  * flushed. */
 size_t stream_send(struct stream *stream, struct span bytes);
 
-/* Writes what is queued as far as it goes. True when nothing is left. */
-bool stream_flush(struct stream *stream);
-
 /* Copies as much as fits into `out`; to be flushed later. */
 size_t stream_put(struct stream *stream, struct span bytes);
 
@@ -88,6 +85,15 @@ void stream_shutdown(struct stream *stream);
 
 static inline bool stream_out_empty(const struct stream *stream) {
     return stream->lead.len == 0 && stream->out.start == stream->out.end && !stream->sealed;
+}
+
+/* Writes what is queued as far as it goes. True when nothing is left. */
+static inline bool stream_flush(struct stream *stream) {
+    if (stream_out_empty(stream)) {
+        return true;
+    }
+    stream_send(stream, SPAN_NONE);
+    return stream_out_empty(stream);
 }
 
 /* The stream speaks TLS from now on; the link becomes the stream's. What was read before goes to the link. */

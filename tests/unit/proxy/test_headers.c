@@ -46,7 +46,7 @@ static void begin(void) {
                                       .client = &client,
                                       .peer = &peer,
                                       .started_wall_us = 1234567,
-                                      .duration_us = 89,
+                                      .duration_ns = 89000,
                                       .server_name = "proxy.example.net"};
 }
 
