@@ -193,19 +193,21 @@ static int wanted_events(const struct client *client) {
     return (read ? EV_READ : 0) | (stream->write_blocked && !stream->unwritable ? EV_WRITE : 0);
 }
 
-static int64_t deadline_ns(struct client *client) {
+static int64_t deadline_of_connection_ns(struct client *client) {
     switch (client->phase) {
     case CLIENT_PROXY_HEADER:
         return client->since_ns + PROXY_HEADER_SECONDS * SECOND_NS;
     case CLIENT_HANDSHAKE:
         return client_tls_deadline_ns(client);
-    case CLIENT_IDLE:
-        return client->since_ns + client->idle_timeout_ns;
-    case CLIENT_LINGER:
+    default: /* CLIENT_LINGER */
         return client->since_ns + LINGER_SECONDS * SECOND_NS;
-    default:
-        return http1_deadline_ns(client->session);
     }
+}
+
+static inline int64_t deadline_ns(struct client *client) {
+    return client->session != NULL        ? http1_deadline_ns(client->session)
+           : client->phase == CLIENT_IDLE ? client->since_ns + client->idle_timeout_ns
+                                          : deadline_of_connection_ns(client);
 }
 
 /* A socket that takes no more may have megabytes queued, and tells only when a third of them has gone: a client that

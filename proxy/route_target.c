@@ -87,10 +87,6 @@ static bool is_root(const char *path) {
 
 static bool prefix_target(const struct route *route, const struct route_request *request, const char *prefix_text,
                           const char *base_text, struct span *target) {
-    if (is_root(prefix_text) && (is_root(base_text) || base_text[0] == '\0')) {
-        *target = untouched_target(route, request); /* by far the most common line: ProxyPass / http://origin/ */
-        return true;
-    }
     struct span prefix = span_of(prefix_text);
     struct span base = span_of(base_text);
     if (!path_has_prefix(route->normal_path, prefix)) {
@@ -136,6 +132,10 @@ static bool pattern_target(const struct route *route, const struct route_request
 bool proxy_pass_target(const struct route *route, const struct route_request *request, const struct proxy_pass *pass,
                        bool of_location, struct span *target) {
     const char *base = pass->target_path != NULL ? pass->target_path : "";
+    if (pass->path != NULL && is_root(pass->path) && (is_root(base) || base[0] == '\0')) {
+        *target = untouched_target(route, request); /* by far the most common line: ProxyPass / http://origin/ */
+        return true;
+    }
     if (pass->pattern != NULL) {
         if (pattern_target(route, request, pass, target)) {
             return true;
