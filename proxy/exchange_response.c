@@ -181,31 +181,28 @@ static enum step_result look_for_head(struct exchange *exchange) {
 }
 
 enum step_result exchange_step_await(struct exchange *exchange) {
-    if (!exchange_relay_request(exchange)) {
-        return STEP_AGAIN;
+    for (;;) {
+        if (!exchange_relay_request(exchange) || look_for_head(exchange) == STEP_AGAIN) {
+            return STEP_AGAIN;
+        }
+        struct stream *stream = &exchange->connection->stream;
+        if (buffer_length(&stream->in) == BUFFER_LARGE_BYTES) {
+            return exchange_origin_failed(exchange, 502, END_ORIGIN_BAD, "the response head is longer than 64 KiB");
+        }
+        if (stream->read_short && !stream->eof && !stream->broken) {
+            return STEP_WAIT;
+        }
+        if (stream->in.bytes != NULL && buffer_length(&stream->in) == stream->in.capacity) {
+            buffer_grow(&stream->in, &exchange->worker->buffers);
+        }
+        switch (stream_fill(stream)) {
+        case STREAM_OK:
+            break;
+        case STREAM_BLOCKED:
+            return STEP_WAIT;
+        case STREAM_EOF:
+        case STREAM_BROKEN:
+            return closed_early(exchange);
+        }
     }
-    struct stream *stream = &exchange->connection->stream;
-    enum step_result looked = look_for_head(exchange);
-    if (looked == STEP_AGAIN) {
-        return STEP_AGAIN;
-    }
-    if (buffer_length(&stream->in) == BUFFER_LARGE_BYTES) {
-        return exchange_origin_failed(exchange, 502, END_ORIGIN_BAD, "the response head is longer than 64 KiB");
-    }
-    if (stream->read_short && !stream->eof && !stream->broken) {
-        return STEP_WAIT;
-    }
-    if (stream->in.bytes != NULL && buffer_length(&stream->in) == stream->in.capacity) {
-        buffer_grow(&stream->in, &exchange->worker->buffers);
-    }
-    switch (stream_fill(stream)) {
-    case STREAM_OK:
-        return STEP_AGAIN;
-    case STREAM_BLOCKED:
-        return STEP_WAIT;
-    case STREAM_EOF:
-    case STREAM_BROKEN:
-        break;
-    }
-    return closed_early(exchange);
 }
