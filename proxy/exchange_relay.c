@@ -141,7 +141,7 @@ static enum relayed send_buffered(struct exchange *exchange, struct span data) {
         exchange->waiting_client |= !exchange->operations->flush(exchange->downstream);
         exchange_charge_response(exchange);
     }
-    return exchange->waiting_client ? RELAYED_WAIT : RELAYED_MORE;
+    return exchange->waiting_client ? RELAYED_WAIT : body_decoder_done(&connection->body) ? RELAYED_END : RELAYED_MORE;
 }
 
 /* What is in the pipe goes before anything else; in turns when a reload has put a cap over it meanwhile. */
