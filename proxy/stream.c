@@ -25,7 +25,7 @@ static void note_link(struct stream *stream) {
     stream->unwritable |= tls_link_is_broken(stream->tls);
 }
 
-static enum stream_result fill_tls(struct stream *stream, size_t room) {
+__attribute__((noinline)) static enum stream_result fill_tls(struct stream *stream, size_t room) {
     size_t count = 0;
     enum tls_result result = tls_link_read(stream->tls, stream->in.bytes + stream->in.end, room, &count);
     stream->in.end += (uint32_t)count;
@@ -48,7 +48,7 @@ static enum stream_result fill_tls(struct stream *stream, size_t room) {
 
 static size_t account_sent(struct stream *stream, size_t sent);
 
-static size_t send_tls(struct stream *stream, struct span bytes) {
+__attribute__((noinline)) static size_t send_tls(struct stream *stream, struct span bytes) {
     const struct span parts[3] = {stream->lead, buffer_content(&stream->out), bytes};
     if (stream->sealed && !tls_link_flush(stream->tls)) {
         note_link(stream);
@@ -240,7 +240,7 @@ static size_t account_sent(struct stream *stream, size_t sent) {
     return sent - from_out;
 }
 
-static ssize_t send_pieces(struct stream *stream, struct span bytes) {
+__attribute__((noinline)) static ssize_t send_pieces(struct stream *stream, struct span bytes) {
     struct iovec pieces[3];
     size_t count = 0;
     if (stream->lead.len > 0) {
