@@ -10,11 +10,12 @@
 
 /* True when nothing in the path needs another form: no escape, no empty segment, no segment that begins with a dot. */
 static bool is_plain(struct span raw) {
-    if (memchr(raw.ptr, '%', raw.len) != NULL) {
-        return false;
-    }
-    for (size_t i = 0; i + 1 < raw.len; i++) {
-        if (raw.ptr[i] == '/' && (raw.ptr[i + 1] == '/' || raw.ptr[i + 1] == '.')) {
+    static const bool is_mark[256] = {['%'] = true, ['/'] = true};
+    for (size_t i = 0; i < raw.len; i++) {
+        if (!is_mark[(unsigned char)raw.ptr[i]]) {
+            continue;
+        }
+        if (raw.ptr[i] == '%' || (i + 1 < raw.len && (raw.ptr[i + 1] == '/' || raw.ptr[i + 1] == '.'))) {
             return false;
         }
     }

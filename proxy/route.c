@@ -155,7 +155,8 @@ static void choose_proxy_pass(struct route *route, const struct route_request *r
 void route_decide(struct route *route, const struct route_request *request) {
     if (route->written_path.len == 0) {
         answer_status(route, BAD_REQUEST);
-    } else if (!access_allowed(route->settings->access, request->client, request->head->method)) {
+    } else if (route->settings->access != NULL &&
+               !access_allowed(route->settings->access, request->client, request->head->method)) {
         answer_status(route, FORBIDDEN);
     } else if (redirected(route, request)) {
         return;

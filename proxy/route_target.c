@@ -129,13 +129,10 @@ static bool pattern_target(const struct route *route, const struct route_request
     return true;
 }
 
-bool proxy_pass_target(const struct route *route, const struct route_request *request, const struct proxy_pass *pass,
-                       bool of_location, struct span *target) {
+__attribute__((noinline)) static bool matched_target(const struct route *route, const struct route_request *request,
+                                                     const struct proxy_pass *pass, bool of_location,
+                                                     struct span *target) {
     const char *base = pass->target_path != NULL ? pass->target_path : "";
-    if (pass->path != NULL && is_root(pass->path) && (is_root(base) || base[0] == '\0')) {
-        *target = untouched_target(route, request); /* by far the most common line: ProxyPass / http://origin/ */
-        return true;
-    }
     if (pass->pattern != NULL) {
         if (pattern_target(route, request, pass, target)) {
             return true;
@@ -144,6 +141,16 @@ bool proxy_pass_target(const struct route *route, const struct route_request *re
         return true;
     }
     return of_location && prefix_target(route, request, "", base, target);
+}
+
+bool proxy_pass_target(const struct route *route, const struct route_request *request, const struct proxy_pass *pass,
+                       bool of_location, struct span *target) {
+    const char *base = pass->target_path != NULL ? pass->target_path : "";
+    if (pass->path != NULL && is_root(pass->path) && (is_root(base) || base[0] == '\0')) {
+        *target = untouched_target(route, request); /* by far the most common line: ProxyPass / http://origin/ */
+        return true;
+    }
+    return matched_target(route, request, pass, of_location, target);
 }
 
 struct span route_member_target(struct arena *arena, const struct balancer_member *member, struct span target) {
