@@ -316,7 +316,9 @@ void origin_connection_release(struct origin_connection *connection, bool reusab
         return;
     }
     buffer_release(&connection->stream.in, &worker->buffers);
-    buffer_release(&connection->stream.out, &worker->buffers);
+    if (connection->stream.out.bytes != NULL) {
+        buffer_release(&connection->stream.out, &worker->buffers);
+    }
     connection->reused = true;
     connection->idle_since_ns = worker->now_ns;
     connection->next = entry->idle.next;
