@@ -63,7 +63,7 @@ static size_t slot_of(uint32_t hash, size_t slots) {
 
 /* Eight bytes at once. Setting one bit makes letters of both cases alike, and some other bytes too: those only collide.
  */
-static uint32_t hash_name(uint32_t set, struct span name) {
+static inline uint32_t hash_name(uint32_t set, struct span name) {
     static const uint64_t case_bits = UINT64_C(0x2020202020202020), factor = UINT64_C(0x9e3779b97f4a7c15);
     uint64_t hash = (set + UINT64_C(1)) * factor + name.len, bytes = 0;
     size_t at = 0;
@@ -149,7 +149,7 @@ static bool is_same_name(struct span a, struct span b) {
     return a.len == b.len && (memcmp(a.ptr, b.ptr, a.len) == 0 || strncasecmp(a.ptr, b.ptr, a.len) == 0);
 }
 
-static size_t find_name_slot(const struct host_index *index, uint32_t hash, uint32_t set, struct span name) {
+static inline size_t find_name_slot(const struct host_index *index, uint32_t hash, uint32_t set, struct span name) {
     size_t slot = slot_of(hash, index->name_slot_count);
     for (;;) {
         const struct name_entry *entry = &index->names[slot];
@@ -189,7 +189,7 @@ static void enter_name(struct host_index *index, uint32_t set, struct span name,
     }
 }
 
-static const struct virtual_host *find_name(const struct host_index *index, uint32_t set, struct span name) {
+static inline const struct virtual_host *find_name(const struct host_index *index, uint32_t set, struct span name) {
     size_t slot = find_name_slot(index, hash_name(set, name), set, name);
     return index->names[slot].name.ptr != NULL ? index->names[slot].host : NULL;
 }
@@ -314,8 +314,9 @@ static bool loose_matches(const struct loose_name *loose, struct span name, stru
 }
 
 /* The earliest host that has a suffix of the name, or `found`. */
-static const struct virtual_host *find_suffix(const struct host_index *index, const struct address_set *set,
-                                              struct span name, const struct virtual_host *found) {
+__attribute__((noinline)) static const struct virtual_host *find_suffix(const struct host_index *index,
+                                                                        const struct address_set *set, struct span name,
+                                                                        const struct virtual_host *found) {
     for (size_t i = 0; i < name.len; i++) {
         if (name.ptr[i] == '.') {
             found = earlier(found, find_name(index, set->number, span_skip(name, i)));

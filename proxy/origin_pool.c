@@ -109,12 +109,8 @@ static bool is_of_origin(struct origin_pool_entry *entry, const struct exchange 
     return true;
 }
 
-static struct origin_pool_entry *find_entry(struct origin_pool *pool, const struct exchange *exchange) {
-    struct tls_context *tls = exchange_origin_tls(exchange);
-    struct origin_pool_entry *first = pool->entries;
-    if (first != NULL && first->tls == tls && is_of_origin(first, exchange)) {
-        return first;
-    }
+__attribute__((noinline)) static struct origin_pool_entry *
+search_entry(struct origin_pool *pool, const struct exchange *exchange, struct tls_context *tls) {
     const char *name = exchange->origin->name;
     struct origin_pool_entry **link = &pool->entries;
     for (; *link != NULL; link = &(*link)->next) {
@@ -139,6 +135,13 @@ static struct origin_pool_entry *find_entry(struct origin_pool *pool, const stru
     pool->entries = entry;
     pool->entry_count++;
     return entry;
+}
+
+static struct origin_pool_entry *find_entry(struct origin_pool *pool, const struct exchange *exchange) {
+    struct tls_context *tls = exchange_origin_tls(exchange);
+    struct origin_pool_entry *first = pool->entries;
+    bool is_first = first != NULL && first->tls == tls && is_of_origin(first, exchange);
+    return is_first ? first : search_entry(pool, exchange, tls);
 }
 
 static void leave_idle(struct origin_connection *connection) {
