@@ -215,6 +215,25 @@ def test_an_origin_that_says_nothing(weir, origin, config):
     wait_for(lambda: server.connections[0].over, what="weir to close the origin's connection")
 
 
+def test_a_kept_connection_has_its_time_anew(weir, origin):
+    """That of the request before is over while the connection is idle, which ends neither it nor the next request."""
+
+    def script(connection):
+        connection.read_request()
+        connection.answer()
+        silent(connection)
+
+    server = origin(script)
+    client = weir(f"ProxyTimeout 1\nProxyPass / {server.url}").connect()
+    assert client.request("/").status == 200
+    time.sleep(1.5)
+    client.send(HEAD + "\r\n")
+    with Clock() as clock:
+        assert client.read_response().status == 504
+    clock.was(1, 3)
+    assert len(server.connections) == 1
+
+
 def test_an_origin_that_stops_in_its_body(weir, origin):
     def script(connection):
         connection.read_request()

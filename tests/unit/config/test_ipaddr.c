@@ -45,6 +45,14 @@ static void test_addresses(void) {
         CU_ASSERT_FALSE(ip_address_parse(span_of(bad[i]), &parsed));
         CU_ASSERT_EQUAL(parsed.family, IP_NONE);
     }
+    for (unsigned octet = 0; octet < 256; octet++) {
+        const uint8_t low = (uint8_t)octet, high = (uint8_t)(255 - octet);
+        const struct ip_address address = {IP_V4, {low, high, high, low}};
+        char expected[IP_TEXT_MAX];
+        int length = snprintf(expected, sizeof expected, "%u.%u.%u.%u", low, high, high, low);
+        CU_ASSERT_EQUAL(ip_address_print(&address, text), (size_t)length);
+        CU_ASSERT_STRING_EQUAL(text, expected);
+    }
     struct ip_address none = {0};
     CU_ASSERT_EQUAL(ip_address_print(&none, text), 1);
     CU_ASSERT_STRING_EQUAL(text, "-");

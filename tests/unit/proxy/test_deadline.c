@@ -238,6 +238,20 @@ static void set_again_in_the_past(struct deadline *deadline) {
 }
 
 /* A callback that always asks to be called at once must not keep the run from returning. */
+static void setting_by_a_time_never_moves_away(void) {
+    struct deadline deadline = {.expired = set_again_in_the_past};
+    deadline_wheel_init(&wheel, 0);
+    deadline_set_by(&wheel, &deadline, 5 * SECOND_NS);
+    CU_ASSERT_EQUAL(deadline.at_ns, 5 * SECOND_NS);
+    deadline_set_by(&wheel, &deadline, 6 * SECOND_NS);
+    CU_ASSERT_EQUAL(deadline.at_ns, 5 * SECOND_NS);
+    deadline_set_by(&wheel, &deadline, 2 * SECOND_NS);
+    CU_ASSERT_EQUAL(deadline.at_ns, 2 * SECOND_NS);
+    CU_ASSERT_EQUAL(wheel.count, 1);
+    deadline_cancel(&wheel, &deadline);
+    CU_ASSERT_EQUAL(wheel.count, 0);
+}
+
 static void a_run_always_ends(void) {
     struct deadline deadline = {.expired = set_again_in_the_past};
     count_of_calls = 0;
@@ -254,6 +268,7 @@ int main(void) {
     CU_ADD_TEST(suite, random_work_agrees_with_a_search);
     CU_ADD_TEST(suite, an_edge_is_exact);
     CU_ADD_TEST(suite, setting_again_moves);
+    CU_ADD_TEST(suite, setting_by_a_time_never_moves_away);
     CU_ADD_TEST(suite, cancelling_what_is_not_set_is_harmless);
     CU_ADD_TEST(suite, the_end_of_time_never_comes);
     CU_ADD_TEST(suite, a_callback_may_free);
