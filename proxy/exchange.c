@@ -55,7 +55,7 @@ void exchange_begin(struct exchange *exchange, struct worker *worker, const stru
     exchange->worker = worker;
     exchange->operations = operations;
     exchange->downstream = downstream;
-    exchange->generation = generation_ref(worker->generation);
+    exchange->generation = worker_take_generation(worker);
     exchange->local_hosts = local_hosts;
     exchange->from = *from;
     exchange->started_ns = worker->now_ns;
@@ -376,6 +376,6 @@ void exchange_end(struct exchange *exchange, bool logged) {
     if (ev_is_active(&exchange->kick) || ev_is_pending(&exchange->kick)) {
         ev_timer_stop(exchange->worker->loop, &exchange->kick);
     }
-    generation_unref(&exchange->generation);
+    worker_give_generation_back(exchange->worker, &exchange->generation);
     arena_reset(&exchange->arena);
 }

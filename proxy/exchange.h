@@ -108,7 +108,7 @@ struct exchange {
     struct worker *worker;
     const struct downstream_operations *operations;
     void *downstream;
-    struct generation *generation;         /* one reference */
+    struct generation *generation;         /* one reference: worker_take_generation() */
     const struct address_set *local_hosts; /* of that generation: those of the address that the client came to */
     struct arena arena;
     struct exchange_client from; /* `client` and `trusted` change when RemoteIPHeader is believed */

@@ -5,6 +5,7 @@
  * worker_join(), so that mail may be posted at any time before. */
 #include "proxy/worker.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -146,9 +147,18 @@ static void take_tls(struct worker *worker) {
     }
 }
 
+/* Requests under way get references of their own, in the generation's count. */
+static void leave_generation(struct worker *worker) {
+    for (; worker->generation_uses > 0; worker->generation_uses--) {
+        (void)generation_ref(worker->generation);
+    }
+    generation_unref(&worker->generation);
+}
+
 static void change_generation(struct worker_thread *thread, struct mail *mail) {
     struct worker *worker = &thread->worker;
-    generation_unref(&worker->generation);
+    assert(mail->generation != worker->generation); /* else those that were counted here would be given back there */
+    leave_generation(worker);
     worker->generation = mail->generation;
     mail->generation = NULL;
     take_tls(worker);
@@ -197,6 +207,7 @@ static void free_own(struct worker_thread *thread) {
     pattern_scratch_free(worker->scratch);
     ev_timer_stop(worker->loop, &thread->wheel_timer);
     ev_timer_stop(worker->loop, &thread->drain_timer);
+    assert(worker->generation_uses == 0); /* no client is left */
     generation_unref(&worker->generation);
 }
 

@@ -31,6 +31,7 @@ struct worker {
     struct log_writer *log_writer; /* thread-safe */
     struct mailbox *mailbox;       /* thread-safe */
     struct generation *generation; /* for new requests; one reference */
+    size_t generation_uses;        /* by requests under way, of `generation`: worker_take_generation() */
     struct counters counters;      /* this thread writes, any reads */
 
     int64_t now_ns;       /* monotonic, taken once a loop turn (worker_update_time) */
@@ -87,6 +88,21 @@ void worker_join(struct worker **worker);
 
 /* --- for code on the worker's thread --- */
 void worker_update_time(struct worker *worker);
+
+/* A request's reference to the present generation. It is counted in the worker for as long as that is the present one:
+ * the count in the generation is shared by all workers, and dear where there are many. */
+static inline struct generation *worker_take_generation(struct worker *worker) {
+    worker->generation_uses++;
+    return worker->generation;
+}
+static inline void worker_give_generation_back(struct worker *worker, struct generation **generation) {
+    if (*generation == worker->generation) {
+        worker->generation_uses--;
+        *generation = NULL;
+    } else {
+        generation_unref(generation);
+    }
+}
 /* The client is gone: bookkeeping of the worker, called by client.c once. */
 void worker_client_closed(struct worker *worker);
 
