@@ -15,6 +15,7 @@ struct arena_chunk {
 };
 
 enum { CHUNK_BYTES = 8192 - (int)sizeof(struct arena_chunk) };
+_Static_assert(CHUNK_BYTES % _Alignof(max_align_t) == 0, "a chunk's end is aligned");
 
 static _Noreturn void out_of_memory(size_t bytes) {
     fprintf(stderr, "weir: out of memory: could not get %zu bytes\n", bytes);
@@ -47,8 +48,11 @@ void *must_realloc(void *memory, size_t bytes) {
 
 void arena_init(struct arena *arena, void *first_block, size_t first_block_len) {
     *arena = (struct arena){.first_block = first_block, .first_block_len = first_block_len};
-    arena->next = arena->first_block;
-    arena->end = first_block != NULL ? arena->first_block + first_block_len : NULL;
+    size_t padding = (size_t)(-(uintptr_t)first_block) & (_Alignof(max_align_t) - 1);
+    if (first_block != NULL && first_block_len >= padding) {
+        arena->next = arena->first_block + padding;
+        arena->end = arena->next + ((first_block_len - padding) & ~(_Alignof(max_align_t) - 1));
+    }
 }
 
 void arena_reset(struct arena *arena) {
@@ -61,12 +65,15 @@ void arena_reset(struct arena *arena) {
 }
 
 void *arena_alloc_chunk(struct arena *arena, size_t bytes) {
-    size_t size = bytes > (size_t)CHUNK_BYTES ? bytes : (size_t)CHUNK_BYTES;
+    size_t size = bytes > (size_t)CHUNK_BYTES ? arena_aligned(bytes) : (size_t)CHUNK_BYTES;
+    if (size < bytes) {
+        out_of_memory(bytes);
+    }
     struct arena_chunk *chunk = must_malloc(sizeof *chunk + size);
     chunk->older = arena->chunks;
     chunk->size = size;
     arena->chunks = chunk;
-    arena->next = chunk->bytes + bytes;
+    arena->next = chunk->bytes + arena_aligned(bytes);
     arena->end = chunk->bytes + size;
     return chunk->bytes;
 }
@@ -77,21 +84,8 @@ void *arena_alloc(struct arena *arena, size_t bytes) {
     return memory;
 }
 
-char *arena_copy(struct arena *arena, struct span text) {
-    char *copy = arena_alloc_raw(arena, text.len + 1);
-    if (text.len > 0) {
-        memcpy(copy, text.ptr, text.len);
-    }
-    copy[text.len] = '\0';
-    return copy;
-}
-
 char *arena_strdup(struct arena *arena, const char *text) {
     return arena_copy(arena, span_of(text));
-}
-
-struct span arena_copy_span(struct arena *arena, struct span text) {
-    return (struct span){arena_copy(arena, text), text.len};
 }
 
 char *arena_vprintf(struct arena *arena, const char *format, va_list arguments) {

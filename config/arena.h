@@ -15,7 +15,7 @@ struct arena_chunk;
 
 struct arena {
     struct arena_chunk *chunks; /* newest first */
-    char *next;                 /* free bytes of the newest chunk, or of the first block */
+    char *next;                 /* free bytes of the newest chunk, or of the first block; both ends are aligned */
     char *end;
     char *first_block;      /* lent by the owner, used before any chunk is made; NULL for none */
     size_t first_block_len; /* bytes */
@@ -30,22 +30,32 @@ void arena_reset(struct arena *arena);
 /* Zeroed unless said otherwise, aligned for any type. */
 void *arena_alloc(struct arena *arena, size_t bytes);
 void *arena_alloc_chunk(struct arena *arena, size_t bytes); /* from a new chunk; what arena_alloc_raw() falls back to */
+static inline size_t arena_aligned(size_t bytes) {
+    return (bytes + _Alignof(max_align_t) - 1) & ~(_Alignof(max_align_t) - 1);
+}
 static inline void *arena_alloc_raw(struct arena *arena, size_t bytes) {
     bytes = bytes > 0 ? bytes : 1; /* so that there is a chunk to point into, and no two pointers are equal */
-    size_t room = (size_t)(arena->end - arena->next);
-    size_t padding = (size_t)(-(uintptr_t)arena->next) & (_Alignof(max_align_t) - 1);
-    if (room < padding || room - padding < bytes) {
+    if (bytes > (size_t)(arena->end - arena->next)) {
         return arena_alloc_chunk(arena, bytes);
     }
-    void *memory = arena->next + padding;
-    arena->next += padding + bytes;
+    void *memory = arena->next;
+    arena->next += arena_aligned(bytes); /* no further than the end, which is aligned */
     return memory;
 }
 
 /* Copies, terminated by a zero byte that is not counted. */
 char *arena_strdup(struct arena *arena, const char *text);
-char *arena_copy(struct arena *arena, struct span text);
-struct span arena_copy_span(struct arena *arena, struct span text);
+static inline char *arena_copy(struct arena *arena, struct span text) {
+    char *copy = (char *)arena_alloc_raw(arena, text.len + 1);
+    if (text.len > 0) {
+        memcpy(copy, text.ptr, text.len);
+    }
+    copy[text.len] = '\0';
+    return copy;
+}
+static inline struct span arena_copy_span(struct arena *arena, struct span text) {
+    return (struct span){arena_copy(arena, text), text.len};
+}
 char *arena_printf(struct arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));
 char *arena_vprintf(struct arena *arena, const char *format, va_list arguments) __attribute__((format(printf, 2, 0)));
 

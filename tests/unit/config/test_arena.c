@@ -58,6 +58,23 @@ static void test_first_block(void) {
     arena_reset(&arena);
 }
 
+/* A first block may begin and end anywhere, and be too small for anything. */
+static void test_an_unaligned_first_block(void) {
+    alignas(max_align_t) char block[256];
+    for (size_t from = 0; from < 20; from++) {
+        for (size_t length = 0; length < 80; length++) {
+            struct arena arena;
+            arena_init(&arena, block + from, length);
+            char *memory = arena_alloc(&arena, 9);
+            CU_ASSERT_EQUAL_FATAL((uintptr_t)memory % alignof(max_align_t), 0);
+            bool inside = memory >= block && memory < block + sizeof block;
+            CU_ASSERT_TRUE_FATAL(!inside || (memory >= block + from && memory + 9 <= block + from + length));
+            CU_ASSERT_EQUAL_FATAL(inside, arena_size_bytes(&arena) == 0);
+            arena_reset(&arena);
+        }
+    }
+}
+
 /* Nothing overlaps: each piece is filled with its own byte, and all are as they were in the end. */
 static void test_many_sizes(void) {
     enum { PIECES = 5000 };
@@ -94,6 +111,7 @@ int main(void) {
     CU_add_test(suite, "alignment and zeroes", test_alignment_and_zero);
     CU_add_test(suite, "copies", test_copies);
     CU_add_test(suite, "the first block", test_first_block);
+    CU_add_test(suite, "an unaligned first block", test_an_unaligned_first_block);
     CU_add_test(suite, "many sizes", test_many_sizes);
     CU_basic_run_tests();
     unsigned failures = CU_get_number_of_failures();
