@@ -51,7 +51,7 @@ void exchange_kick(struct exchange *exchange) {
 void exchange_begin(struct exchange *exchange, struct worker *worker, const struct downstream_operations *operations,
                     void *downstream, void *first_block, size_t first_block_bytes, const struct exchange_client *from,
                     const struct address_set *local_hosts) {
-    memset(exchange, 0, offsetof(struct exchange, ticket.holds)); /* the shaper makes those itself */
+    memset(exchange, 0, offsetof(struct exchange, ticket.holds)); /* the rest is set before it is looked at */
     exchange->worker = worker;
     exchange->operations = operations;
     exchange->downstream = downstream;

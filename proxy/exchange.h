@@ -111,12 +111,10 @@ struct exchange {
     struct generation *generation;         /* one reference: worker_take_generation() */
     const struct address_set *local_hosts; /* of that generation: those of the address that the client came to */
     struct arena arena;
-    struct exchange_client from; /* `client` and `trusted` change when RemoteIPHeader is believed */
 
     struct request_head request;
     struct span request_line;
-    struct response_head response; /* as it is sent */
-    struct route route;            /* route.host is set from the start */
+    struct route route; /* route.host is set from the start */
     unsigned keepalive_number;
     int64_t started_ns, started_wall_us; /* first byte of the head */
 
@@ -169,7 +167,10 @@ struct exchange {
     void *waiter_next; /* origin_pool.c: the queue for a connection */
     bool is_waiting;
 
-    struct shaper_ticket ticket; /* last: a request clears no more of it than says that there is none */
+    /* All before is cleared for each request, and of the ticket what says that there is none. */
+    struct shaper_ticket ticket;
+    struct response_head response; /* as it is sent; set as a whole before head_sent */
+    struct exchange_client from;   /* `client` and `trusted` change when RemoteIPHeader is believed */
 };
 
 /* Begins with the first byte of a request. first_block: memory for the arena. The generation is the worker's;
