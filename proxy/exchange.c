@@ -377,5 +377,7 @@ void exchange_end(struct exchange *exchange, bool logged) {
         ev_timer_stop(exchange->worker->loop, &exchange->kick);
     }
     worker_give_generation_back(exchange->worker, &exchange->generation);
-    arena_reset(&exchange->arena);
+    if (exchange->arena.chunks != NULL) { /* else it was all in the first block */
+        arena_reset(&exchange->arena);
+    }
 }
