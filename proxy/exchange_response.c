@@ -140,18 +140,15 @@ static enum step_result final_head(struct exchange *exchange) {
     return STEP_AGAIN;
 }
 
-static enum step_result read_head(struct exchange *exchange, size_t length) {
+/* The head has been read into the exchange's response, where nobody looks before head_sent; problem: or NULL. */
+static enum step_result use_head(struct exchange *exchange, size_t length, const struct http_problem *problem) {
     struct origin_connection *connection = exchange->connection;
-    struct response_head *response = &exchange->response; /* nobody looks at it before head_sent */
-    struct http_problem problem;
-    struct span bytes = {connection->stream.in.bytes + connection->stream.in.start, length};
-    bool good = http_parse_response(bytes, exchange->request.method, &exchange->arena, response, &problem);
     buffer_consume(&connection->stream.in, length);
     connection->scan = (struct head_scan){0};
-    if (!good) {
-        return exchange_origin_failed(exchange, 502, END_ORIGIN_BAD, problem.text);
+    if (problem != NULL) {
+        return exchange_origin_failed(exchange, 502, END_ORIGIN_BAD, problem->text);
     }
-    return response->status < 200 ? interim(exchange) : final_head(exchange);
+    return exchange->response.status < 200 ? interim(exchange) : final_head(exchange);
 }
 
 /* Looks at what has come; STEP_WAIT when there is no whole head in it. */
@@ -164,9 +161,21 @@ static enum step_result look_for_head(struct exchange *exchange) {
     if (content.len == 0) {
         return STEP_WAIT;
     }
+    /* An ordinary head that has come whole is taken at once; any other is looked at line by line as it comes. */
+    struct span method = exchange->request.method;
+    struct response_head *response = &exchange->response;
+    if (connection->scan.scanned == 0) {
+        length = http_take_response(content, &limits, method, &exchange->arena, response);
+        if (length > 0) {
+            return use_head(exchange, length, NULL);
+        }
+    }
     switch (http_scan_head(&connection->scan, content, &limits, &length, &problem)) {
-    case HEAD_COMPLETE:
-        return read_head(exchange, length);
+    case HEAD_COMPLETE: {
+        struct span head = {content.ptr, length};
+        bool good = http_parse_response(head, method, &exchange->arena, response, &problem);
+        return use_head(exchange, length, good ? NULL : &problem);
+    }
     case HEAD_REFUSED:
         return exchange_origin_failed(exchange, 502, END_ORIGIN_BAD, problem.text);
     case HEAD_INCOMPLETE:

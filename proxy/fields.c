@@ -5,7 +5,7 @@
  * field that is not there costs one test. FIELD_OTHER has a bit like the rest. */
 #include "proxy/fields.h"
 
-enum { FIRST_CAPACITY = 16 };
+enum { FIRST_CAPACITY = 16, NAME_BYTES_MAX = 19 /* of a known one; is_name() compares up to 24 */ };
 
 static const struct span names[FIELD_ID_COUNT] = {[FIELD_OTHER] = {"", 0},
 #define X(constant, name) [FIELD_##constant] = {(name), sizeof(name) - 1},
@@ -72,30 +72,57 @@ static uint64_t load_short(const char *text, size_t length) {
     return (uint64_t)first << 32 | last;
 }
 
-/* Is the text the name, in any case? In steps of eight bytes, of which the last may overlap. */
-static bool is_name(const char *text, const char *name, size_t length) {
-    uint64_t a, b;
-    if (length < sizeof a) {
-        return differ(load_short(text, length), load_short(name, length)) == 0;
-    }
-    for (size_t at = 0;; at = length - at > 2 * sizeof a ? at + sizeof a : length - sizeof a) {
-        memcpy(&a, text + at, sizeof a);
-        memcpy(&b, name + at, sizeof b);
-        if (differ(a, b) != 0) {
-            return false;
-        }
-        if (at + sizeof a == length) {
-            return true;
-        }
-    }
+/* The eight bytes that begin there. */
+static uint64_t load(const char *text) {
+    uint64_t bytes;
+    memcpy(&bytes, text, sizeof bytes);
+    return bytes;
 }
 
-enum field_id field_id_of(struct span name) {
-    if (name.len < 2 || name.len > 19) {
+/* Is the text the name, in any case? In steps of eight bytes that may overlap; no name needs more than three. */
+static inline bool is_name(const char *text, const char *name, size_t length) {
+    enum { STEP = sizeof(uint64_t) };
+    if (length < STEP) {
+        return differ(load_short(text, length), load_short(name, length)) == 0;
+    }
+    size_t last = length - STEP;
+    uint64_t differences = differ(load(text), load(name)) | differ(load(text + last), load(name + last));
+    if (length > 2 * STEP) {
+        differences |= differ(load(text + STEP), load(name + STEP));
+    }
+    return differences == 0;
+}
+
+/* The same of a token: of the bytes that it may hold, only a letter in either case becomes that letter with the bit
+ * 0x20 set, and only '-' becomes '-'. */
+static inline bool is_name_of_token(const char *text, const char *name, size_t length) {
+    enum { STEP = sizeof(uint64_t) };
+    static const uint64_t case_bits = UINT64_C(0x2020202020202020);
+    if (length < STEP) {
+        return (load_short(text, length) | load_short((const char *)&case_bits, length)) == load_short(name, length);
+    }
+    size_t last = length - STEP;
+    return (load(text) | case_bits) == load(name) && (load(text + last) | case_bits) == load(name + last) &&
+           (length <= 2 * STEP || (load(text + STEP) | case_bits) == load(name + STEP));
+}
+
+/* The only name that the text could be. */
+static inline enum field_id candidate(struct span name) {
+    if (name.len < 2 || name.len > NAME_BYTES_MAX) {
         return FIELD_OTHER;
     }
     enum field_id id = candidates[KEY(name.len, (unsigned char)name.ptr[0] | 0x20)];
-    return names[id].len == name.len && is_name(name.ptr, names[id].ptr, name.len) ? id : FIELD_OTHER;
+    return names[id].len == name.len ? id : FIELD_OTHER;
+}
+
+enum field_id field_id_of(struct span name) {
+    enum field_id id = candidate(name);
+    return id != FIELD_OTHER && is_name(name.ptr, names[id].ptr, name.len) ? id : FIELD_OTHER;
+}
+
+enum field_id field_id_of_token(struct span name) {
+    enum field_id id = candidate(name);
+    return id != FIELD_OTHER && is_name_of_token(name.ptr, names[id].ptr, name.len) ? id : FIELD_OTHER;
 }
 
 void fields_grow(struct field_list *list, struct arena *arena) {
@@ -169,7 +196,10 @@ static void remove_ids(struct field_list *list, uint64_t mask) {
         return;
     }
     size_t kept = 0;
-    for (size_t i = 0; i < list->count; i++) {
+    while (kept < list->count && (bit(list->fields[kept].id) & mask) == 0) {
+        kept++; /* in its place already */
+    }
+    for (size_t i = kept; i < list->count; i++) {
         if ((bit(list->fields[i].id) & mask) == 0) {
             list->fields[kept++] = list->fields[i];
         }
@@ -256,6 +286,7 @@ void fields_remove_hop_by_hop(struct field_list *list) {
             list->count--;
             remove_named_by(list, options);
         }
+        list->present &= ~bit(FIELD_CONNECTION);
     }
     remove_ids(list, hop_by_hop_ids());
 }

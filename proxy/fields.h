@@ -68,6 +68,7 @@ struct field_list {
 
 /* FIELD_OTHER for a name that weir does not act on. Case-insensitive. */
 enum field_id field_id_of(struct span name);
+enum field_id field_id_of_token(struct span name); /* the same for what is known to be a token (RFC 9110, 5.6.2) */
 
 /* Appends; the spans must live as long as the arena. The first form is for a name whose id is known. */
 void fields_grow(struct field_list *list, struct arena *arena); /* makes room for at least one more */

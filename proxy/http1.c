@@ -342,22 +342,17 @@ static enum http1_head refuse_head(struct http1_session *session, const struct h
     return HTTP1_HEAD_STARTED;
 }
 
-/* The default host's limits held so far; those of the host that was asked for hold too (Apache: the values of the
- * name-based host are used as soon as it is known). */
-static enum http1_head start_request(struct http1_session *session, size_t length, const struct http_limits *limits) {
-    struct client *client = session->client;
+/* The head has been read: problem, or NULL. The default host's limits held so far; those of the host that was asked for
+ * hold too (Apache: the values of the name-based host are used as soon as it is known). */
+static enum http1_head start_request(struct http1_session *session, size_t length, const struct http_problem *problem) {
     struct exchange *exchange = &session->exchange;
-    struct span head = {client->stream.in.bytes + client->stream.in.start, length};
-    struct http_problem problem;
-    bool good = http_parse_request(head, limits, client->from.https, &exchange->arena, &exchange->request,
-                                   &exchange->request_line, &problem);
-    buffer_consume(&client->stream.in, length);
+    buffer_consume(&session->client->stream.in, length);
     session->bytes_in = length;
     begin_body_time(session);
-    body_decoder_start(&session->body, good ? exchange->request.framing : BODY_NONE, exchange->request.content_length,
-                       &exchange->arena);
-    if (!good) {
-        return refuse_head(session, &problem);
+    body_decoder_start(&session->body, problem == NULL ? exchange->request.framing : BODY_NONE,
+                       exchange->request.content_length, &exchange->arena);
+    if (problem != NULL) {
+        return refuse_head(session, problem);
     }
     if (exchange->request.framing == BODY_CHUNKED) {
         exchange->request.content_length = 0; /* counted up as it is sent on, for LimitRequestBody */
@@ -392,6 +387,32 @@ static enum http1_head wait_for_head(struct http1_session *session) {
     return HTTP1_HEAD_MORE;
 }
 
+/* An ordinary head that has come whole is taken at once; any other is looked at line by line as it comes. */
+static enum http1_head look_at_head(struct http1_session *session, const struct http_limits *limits) {
+    struct exchange *exchange = &session->exchange;
+    struct request_head *request = &exchange->request;
+    struct span head = buffer_content(&session->client->stream.in), *line = &exchange->request_line;
+    bool https = session->client->from.https;
+    size_t length = 0;
+    if (session->scan.scanned == 0 &&
+        (length = http_take_request(head, limits, https, &exchange->arena, request, line)) > 0) {
+        return start_request(session, length, NULL);
+    }
+    struct http_problem problem;
+    switch (http_scan_head(&session->scan, head, limits, &length, &problem)) {
+    case HEAD_COMPLETE: {
+        head.len = length;
+        bool good = http_parse_request(head, limits, https, &exchange->arena, request, line, &problem);
+        return start_request(session, length, good ? NULL : &problem);
+    }
+    case HEAD_REFUSED:
+        return refuse_head(session, &problem);
+    case HEAD_INCOMPLETE:
+        break;
+    }
+    return wait_for_head(session);
+}
+
 enum http1_head http1_read_head(struct http1_session *session) {
     struct client *client = session->client;
     struct stream *stream = &client->stream;
@@ -403,20 +424,7 @@ enum http1_head http1_read_head(struct http1_session *session) {
             return refuse_head(session, &(struct http_problem){400, "the first byte begins no method"});
         }
     }
-    if (!session->head_begun) {
-        return wait_for_head(session);
-    }
-    size_t length = 0;
-    struct http_problem problem;
-    switch (http_scan_head(&session->scan, buffer_content(&stream->in), &limits, &length, &problem)) {
-    case HEAD_COMPLETE:
-        return start_request(session, length, &limits);
-    case HEAD_REFUSED:
-        return refuse_head(session, &problem);
-    case HEAD_INCOMPLETE:
-        break;
-    }
-    return wait_for_head(session);
+    return session->head_begun ? look_at_head(session, &limits) : wait_for_head(session);
 }
 
 /* --- time ------------------------------------------------------------------------------------------------------------

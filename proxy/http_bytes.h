@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "config/span.h"
+#include "proxy/http_block.h"
 
 enum http_byte_class {
     HTTP_BYTE_TOKEN = 1,  /* tchar of RFC 9110, 5.6.2 */
@@ -31,6 +32,38 @@ static inline size_t http_span_of(struct span text, enum http_byte_class class) 
         length++;
     }
     return length;
+}
+
+/* What http_span_of() tells, for HTTP_BYTE_FIELD and HTTP_BYTE_TOKEN, a block at a time; the zeros behind the text end
+ * it. */
+static inline size_t http_value_length(struct span text) {
+    for (size_t at = 0;;) {
+        http_mask controls = http_block_controls(http_block_of(text.ptr + at, text.len - at));
+        if (controls == 0) {
+            at += HTTP_BLOCK_BYTES;
+            continue;
+        }
+        at += http_mask_first(controls);
+        if (at == text.len || !http_is_byte(text.ptr[at], HTTP_BYTE_FIELD)) {
+            return at;
+        }
+        at++; /* a tab */
+    }
+}
+
+static inline size_t http_token_length(struct span text) {
+    for (size_t at = 0;;) {
+        http_mask others = http_block_no_name(http_block_of(text.ptr + at, text.len - at));
+        if (others == 0) {
+            at += HTTP_BLOCK_BYTES;
+            continue;
+        }
+        at += http_mask_first(others);
+        if (at == text.len || !http_is_byte(text.ptr[at], HTTP_BYTE_TOKEN)) {
+            return at;
+        }
+        at++; /* one of the marks that names seldom have */
+    }
 }
 
 #endif

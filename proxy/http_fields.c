@@ -12,6 +12,11 @@
 
 #include "proxy/http_bytes.h"
 
+enum {
+    PLAIN_DIGITS_MAX = 18,  /* a number of so many digits is below 2^63 */
+    TAKEN_BYTES_MAX = 2048, /* most heads are shorter */
+};
+
 /* --- llhttp's opinion --- */
 
 static int on_section_complete(llhttp_t *parser) {
@@ -61,22 +66,20 @@ static bool ask_llhttp(const struct field_list *list, struct arena *arena, struc
     return result == HPE_PAUSED || http_refuse(problem, 400, "a field cannot be understood");
 }
 
+static const uint64_t length_bit = UINT64_C(1) << FIELD_CONTENT_LENGTH;
+static const uint64_t coding_bit = UINT64_C(1) << FIELD_TRANSFER_ENCODING;
+
 /* Nothing frames a body, or one Content-Length of some digits: no two readers can disagree. */
 static bool is_plainly_framed(const struct field_list *list) {
-    enum { DIGITS_MAX = 18 };
-    if (fields_find_id(list, FIELD_TRANSFER_ENCODING) != NULL) {
-        return false;
-    }
-    const struct field *length = fields_find_id(list, FIELD_CONTENT_LENGTH);
-    if (length == NULL) {
+    if ((list->present & (length_bit | coding_bit)) == 0) {
         return true;
     }
-    for (size_t i = 0; i < length->value.len; i++) {
-        if (length->value.ptr[i] < '0' || length->value.ptr[i] > '9') {
-            return false;
-        }
+    if ((list->present & coding_bit) != 0 || (list->repeated & length_bit) != 0) {
+        return false;
     }
-    return length->value.len > 0 && length->value.len <= DIGITS_MAX && fields_count_id(list, FIELD_CONTENT_LENGTH) == 1;
+    const struct field *field = fields_search_id(list, FIELD_CONTENT_LENGTH);
+    struct span length = field != NULL ? field->value : SPAN_LITERAL("0");
+    return length.len > 0 && length.len <= PLAIN_DIGITS_MAX && http_span_of(length, HTTP_BYTE_DIGIT) == length.len;
 }
 
 /* --- lines --- */
@@ -104,48 +107,102 @@ static bool refuse_line(struct span lines, struct http_problem *problem) {
                                                        : "a field name is no token");
 }
 
-/* The first of the lines, which is not the empty one, into the list; how long it is with its CRLF, 0: it is none. */
-static size_t read_line(struct span lines, struct field_list *list, struct arena *arena) {
-    struct span name = {lines.ptr, http_span_of(lines, HTTP_BYTE_TOKEN)};
+/* Most values have one space before them and none behind. No byte of them is below a space but a tab. */
+static inline struct span trim_value(struct span value) {
+    if (value.len > 0 && value.ptr[0] == ' ') {
+        value = (struct span){value.ptr + 1, value.len - 1};
+    }
+    bool is_padded =
+        value.len > 0 && ((unsigned char)value.ptr[0] <= ' ' || (unsigned char)value.ptr[value.len - 1] <= ' ');
+    return is_padded ? span_trim(value) : value;
+}
+
+static inline bool begins_with_end(struct span lines) {
+    return lines.len >= 2 && memcmp(lines.ptr, "\r\n", 2) == 0;
+}
+
+/* The first of the lines, which is not the empty one; how long it is with its CRLF, 0: it is none. */
+static inline size_t read_line(struct span lines, struct field *field) {
+    struct span name = {lines.ptr, http_token_length(lines)};
     if (name.len == 0 || name.len == lines.len || lines.ptr[name.len] != ':') {
         return 0;
     }
-    struct span value = span_skip(lines, name.len + 1);
-    value.len = http_field_text_length(value);
-    size_t end = name.len + 1 + value.len;
-    if (lines.len - end < 2 || lines.ptr[end] != '\r' || lines.ptr[end + 1] != '\n') {
+    struct span rest = {lines.ptr + name.len + 1, lines.len - name.len - 1};
+    size_t value_bytes = http_value_length(rest);
+    if (!begins_with_end((struct span){rest.ptr + value_bytes, rest.len - value_bytes})) {
         return 0;
     }
-    fields_add(list, arena, name, span_trim(value));
-    return end + 2;
+    *field = (struct field){name, trim_value((struct span){rest.ptr, value_bytes}), field_id_of_token(name)};
+    return name.len + 1 + value_bytes + 2;
 }
 
-static bool read_lines(struct span lines, struct field_list *list, struct arena *arena, struct http_problem *problem) {
-    while (lines.len > 0) {
-        if (lines.len >= 2 && lines.ptr[0] == '\r' && lines.ptr[1] == '\n') {
-            return lines.len == 2 || http_refuse(problem, 400, "an empty line stands between fields");
+/* Lines up to and with the empty one, into the list: how long they are; 0: *problem has why not. */
+static size_t read_lines(struct span lines, size_t most, struct field_list *list, struct arena *arena,
+                         struct http_problem *problem) {
+    uint64_t present = list->present, repeated = list->repeated;
+    struct span rest = lines;
+    size_t length = 1;
+    while (!begins_with_end(rest) && rest.len > 0 && list->count <= most) {
+        if (list->count == list->capacity) {
+            fields_grow(list, arena);
         }
-        size_t length = read_line(lines, list, arena);
+        struct field *field = &list->fields[list->count];
+        length = read_line(rest, field);
         if (length == 0) {
-            return refuse_line(lines, problem);
+            break;
         }
-        lines = (struct span){lines.ptr + length, lines.len - length};
+        list->count++;
+        repeated |= present & UINT64_C(1) << field->id;
+        present |= UINT64_C(1) << field->id;
+        rest = (struct span){rest.ptr + length, rest.len - length};
     }
-    return http_refuse(problem, 400, "the fields have no end");
+    list->present = present;
+    list->repeated = repeated;
+    if (length == 0 || !begins_with_end(rest)) {
+        (void)(length == 0 ? refuse_line(rest, problem) : http_refuse(problem, 400, "the fields have no end"));
+        return 0;
+    }
+    return lines.len - rest.len + 2;
+}
+
+static bool ends_there(struct span lines, size_t length, struct http_problem *problem) {
+    return length == lines.len || (length > 0 && http_refuse(problem, 400, "an empty line stands between fields"));
 }
 
 bool http_parse_trailers(struct span lines, struct field_list *list, struct arena *arena,
                          struct http_problem *problem) {
-    return read_lines(lines, list, arena, problem);
+    return ends_there(lines, read_lines(lines, SIZE_MAX, list, arena, problem), problem);
 }
 
 bool http_parse_fields(struct span lines, struct field_list *list, struct arena *arena, struct http_problem *problem) {
-    if (!read_lines(lines, list, arena, problem)) {
+    if (!ends_there(lines, read_lines(lines, SIZE_MAX, list, arena, problem), problem)) {
         list->count = 0; /* nothing of a section that is not understood is shown to anybody */
         list->present = list->repeated = 0;
         return false;
     }
     return is_plainly_framed(list) || ask_llhttp(list, arena, problem);
+}
+
+struct span http_within_limits(struct span bytes, const struct http_limits *limits) {
+    size_t most = TAKEN_BYTES_MAX;
+    most = limits->line_bytes > 0 && limits->line_bytes < most ? limits->line_bytes : most;
+    most = limits->field_bytes > 0 && limits->field_bytes < most ? limits->field_bytes : most;
+    return (struct span){bytes.ptr, bytes.len < most ? bytes.len : most};
+}
+
+struct span http_take_line(struct span bytes) {
+    const char *feed = bytes.len > 0 ? memchr(bytes.ptr, '\n', bytes.len) : NULL;
+    bool is_line = feed != NULL && feed > bytes.ptr && feed[-1] == '\r';
+    return (struct span){bytes.ptr, is_line ? (size_t)(feed - bytes.ptr) - 1 : 0};
+}
+
+size_t http_take_fields(struct span bytes, const struct http_limits *limits, struct field_list *list,
+                        struct arena *arena) {
+    struct http_problem unused;
+    size_t most = limits->field_count > 0 ? limits->field_count : SIZE_MAX;
+    size_t length = read_lines(bytes, most, list, arena, &unused);
+    bool good = length > 0 && list->count <= most && (is_plainly_framed(list) || ask_llhttp(list, arena, &unused));
+    return good ? length : 0;
 }
 
 /* --- framing --- */
@@ -171,15 +228,18 @@ static bool transfer_coding(const struct field_list *list, struct http_problem *
     return count == 1 || http_refuse(problem, 501, "a transfer coding other than chunked");
 }
 
-static bool content_length(const struct field_list *list, uint64_t *length, struct http_problem *problem) {
-    if (fields_count_id(list, FIELD_CONTENT_LENGTH) != 1) {
+/* first: the first of the Content-Length fields. */
+static bool content_length(const struct field_list *list, const struct field *first, uint64_t *length,
+                           struct http_problem *problem) {
+    if ((list->repeated & length_bit) != 0 && fields_count_id(list, FIELD_CONTENT_LENGTH) != 1) {
         return http_refuse(problem, 400, "there are several Content-Length fields");
     }
-    struct span digits = fields_find_id(list, FIELD_CONTENT_LENGTH)->value;
+    struct span digits = first->value;
+    bool may_overflow = digits.len > PLAIN_DIGITS_MAX;
     uint64_t value = 0;
     for (size_t i = 0; i < digits.len; i++) {
         unsigned digit = (unsigned)(unsigned char)digits.ptr[i] - '0';
-        if (digit > 9 || value > ((uint64_t)INT64_MAX - digit) / 10) {
+        if (digit > 9 || (may_overflow && value > ((uint64_t)INT64_MAX - digit) / 10)) {
             return http_refuse(problem, 400, "Content-Length is no number");
         }
         value = value * 10 + digit;
@@ -190,10 +250,14 @@ static bool content_length(const struct field_list *list, uint64_t *length, stru
 
 bool http_body_framing(const struct field_list *list, uint8_t minor_version, enum body_framing *framing,
                        uint64_t *length, struct http_problem *problem) {
-    bool has_length = fields_find_id(list, FIELD_CONTENT_LENGTH) != NULL;
-    bool has_coding = fields_find_id(list, FIELD_TRANSFER_ENCODING) != NULL;
     *length = 0;
     *framing = BODY_NONE;
+    if ((list->present & (length_bit | coding_bit)) == 0) {
+        return true;
+    }
+    const struct field *first_length = fields_find_id(list, FIELD_CONTENT_LENGTH);
+    bool has_length = first_length != NULL;
+    bool has_coding = fields_find_id(list, FIELD_TRANSFER_ENCODING) != NULL;
     if (has_length && has_coding) {
         return http_refuse(problem, 400, "both Content-Length and Transfer-Encoding are there");
     }
@@ -204,7 +268,7 @@ bool http_body_framing(const struct field_list *list, uint8_t minor_version, enu
     }
     if (has_length) {
         *framing = BODY_LENGTH;
-        return content_length(list, length, problem);
+        return content_length(list, first_length, length, problem);
     }
     return true;
 }

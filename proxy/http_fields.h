@@ -52,6 +52,16 @@ enum head_scan_result http_scan_head(struct head_scan *scan, struct span bytes, 
  * as long as the list. False with *problem when they are not what RFC 9112, 5 asks for. */
 bool http_parse_fields(struct span lines, struct field_list *list, struct arena *arena, struct http_problem *problem);
 
+/* What http_take_request() and http_take_response() are made of. As much of the bytes that no line in it can be too
+ * long, and a head worth taking. */
+struct span http_within_limits(struct span bytes, const struct http_limits *limits);
+/* The first line, if it is whole and ends in CRLF, without its end; else len 0. */
+struct span http_take_line(struct span bytes);
+/* Ordinary field lines and their empty line, at the start of bytes that may go on behind them. How long they are; 0:
+ * they are not, and the list is of no use. */
+size_t http_take_fields(struct span bytes, const struct http_limits *limits, struct field_list *list,
+                        struct arena *arena);
+
 /* The same for trailers, in which fields that would frame a message mean nothing: so llhttp, which would act on them,
  * is not asked. */
 bool http_parse_trailers(struct span lines, struct field_list *list, struct arena *arena, struct http_problem *problem);

@@ -12,6 +12,12 @@
 bool http_parse_request(struct span bytes, const struct http_limits *limits, bool https, struct arena *arena,
                         struct request_head *request, struct span *request_line, struct http_problem *problem);
 
+/* An ordinary head that lies at the start of `bytes` as a whole, in one pass: how long it is. 0: it is not whole, or
+ * something about it is unusual; then nothing is known about it yet, and http_scan_head() and http_parse_request()
+ * tell. What is taken here they would take too, with the same result: nothing else is ever decided here. */
+size_t http_take_request(struct span bytes, const struct http_limits *limits, bool https, struct arena *arena,
+                         struct request_head *request, struct span *request_line);
+
 /* The same for the request line alone, without its end: a client that does not even send a version is told so before
  * the rest of its head has come. */
 bool http_check_request_line(struct span line, struct http_problem *problem);
@@ -20,6 +26,10 @@ bool http_check_request_line(struct span line, struct http_problem *problem);
  * body (RFC 9112, 6.3). */
 bool http_parse_response(struct span bytes, struct span request_method, struct arena *arena,
                          struct response_head *response, struct http_problem *problem);
+
+/* As http_take_request(). */
+size_t http_take_response(struct span bytes, const struct http_limits *limits, struct span request_method,
+                          struct arena *arena, struct response_head *response);
 
 /* "host", "host:port", "[v6]:port", "1.2.3.4": what may stand in Host (RFC 9110, 7.2; RFC 3986, 3.2.2), not empty. */
 bool http_is_host(struct span text);

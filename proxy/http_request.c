@@ -162,16 +162,9 @@ static bool wants_keep_alive(const struct request_head *request) {
            fields_has_token(&request->fields, FIELD_CONNECTION, SPAN_LITERAL("keep-alive"));
 }
 
-bool http_parse_request(struct span bytes, const struct http_limits *limits, bool https, struct arena *arena,
-                        struct request_head *request, struct span *request_line, struct http_problem *problem) {
-    *request = (struct request_head){.scheme = https ? SPAN_LITERAL("https") : SPAN_LITERAL("http")};
-    struct span head = copy_head(bytes, limits->bare_line_feed, arena);
-    const char *feed = memchr(head.ptr, '\n', head.len);
-    struct span line = {head.ptr, (size_t)(feed - head.ptr) - 1}; /* the scan has seen its CRLF */
-    *request_line = line;
-    if (!parse_request_line(line, request, problem) || !parse_target(request, problem) ||
-        !http_parse_fields(span_skip(head, line.len + 2), &request->fields, arena, problem) ||
-        !check_host(request, problem) ||
+/* What is known once the fields are. */
+static bool weigh_fields(struct request_head *request, struct http_problem *problem) {
+    if (!check_host(request, problem) ||
         !http_body_framing(&request->fields, request->minor_version, &request->framing, &request->content_length,
                            problem) ||
         !check_expect(request, problem)) {
@@ -180,4 +173,34 @@ bool http_parse_request(struct span bytes, const struct http_limits *limits, boo
     request->upgrade_websocket = asks_for_websocket(request);
     request->keep_alive = wants_keep_alive(request);
     return true;
+}
+
+bool http_parse_request(struct span bytes, const struct http_limits *limits, bool https, struct arena *arena,
+                        struct request_head *request, struct span *request_line, struct http_problem *problem) {
+    *request = (struct request_head){.scheme = https ? SPAN_LITERAL("https") : SPAN_LITERAL("http")};
+    struct span head = copy_head(bytes, limits->bare_line_feed, arena);
+    const char *feed = memchr(head.ptr, '\n', head.len);
+    struct span line = {head.ptr, (size_t)(feed - head.ptr) - 1}; /* the scan has seen its CRLF */
+    *request_line = line;
+    return parse_request_line(line, request, problem) && parse_target(request, problem) &&
+           http_parse_fields(span_skip(head, line.len + 2), &request->fields, arena, problem) &&
+           weigh_fields(request, problem);
+}
+
+size_t http_take_request(struct span bytes, const struct http_limits *limits, bool https, struct arena *arena,
+                         struct request_head *request, struct span *request_line) {
+    struct http_problem unused;
+    struct span head = arena_copy_span(arena, http_within_limits(bytes, limits)); /* seldom more than the head */
+    struct span line = http_take_line(head), rest = span_skip(head, line.len + 2);
+    *request = (struct request_head){.scheme = https ? SPAN_LITERAL("https") : SPAN_LITERAL("http")};
+    size_t length = 0;
+    if (line.len > 0 && parse_request_line(line, request, &unused) && parse_target(request, &unused)) {
+        length = http_take_fields(rest, limits, &request->fields, arena);
+    }
+    if (length == 0 || !weigh_fields(request, &unused)) {
+        *request = (struct request_head){0};
+        return 0;
+    }
+    *request_line = line;
+    return line.len + 2 + length;
 }

@@ -36,19 +36,10 @@ static bool keeps_alive(const struct response_head *response) {
            fields_has_token(&response->fields, FIELD_CONNECTION, SPAN_LITERAL("keep-alive"));
 }
 
-bool http_parse_response(struct span bytes, struct span request_method, struct arena *arena,
-                         struct response_head *response, struct http_problem *problem) {
-    *response = (struct response_head){0};
-    struct span head = arena_copy_span(arena, bytes);
-    const char *feed = memchr(head.ptr, '\n', head.len);
-    struct span line = {head.ptr, (size_t)(feed - head.ptr) - 1};
-    if (!parse_status_line(line, response, problem)) {
-        return false;
-    }
-    if (!http_parse_fields(span_skip(head, line.len + 2), &response->fields, arena, problem) ||
-        !http_body_framing(&response->fields, response->minor_version, &response->framing, &response->content_length,
+/* What is known once the fields are. */
+static bool weigh_fields(struct response_head *response, struct span request_method, struct http_problem *problem) {
+    if (!http_body_framing(&response->fields, response->minor_version, &response->framing, &response->content_length,
                            problem)) {
-        problem->status = 502;
         return false;
     }
     bool bodiless = response->status < 200 || response->status == 204 || response->status == 304 ||
@@ -60,4 +51,51 @@ bool http_parse_response(struct span bytes, struct span request_method, struct a
     }
     response->keep_alive = keeps_alive(response) && response->framing != BODY_UNTIL_CLOSE;
     return true;
+}
+
+bool http_parse_response(struct span bytes, struct span request_method, struct arena *arena,
+                         struct response_head *response, struct http_problem *problem) {
+    *response = (struct response_head){0};
+    struct span head = arena_copy_span(arena, bytes);
+    const char *feed = memchr(head.ptr, '\n', head.len);
+    struct span line = {head.ptr, (size_t)(feed - head.ptr) - 1};
+    if (!parse_status_line(line, response, problem)) {
+        return false;
+    }
+    if (!http_parse_fields(span_skip(head, line.len + 2), &response->fields, arena, problem) ||
+        !weigh_fields(response, request_method, problem)) {
+        problem->status = 502;
+        return false;
+    }
+    return true;
+}
+
+/* Makes what points into the bytes at `from` point into the copy of them at `to`. */
+static inline void move(struct span *text, const char *from, const char *to) {
+    text->ptr = to + (text->ptr - from);
+}
+
+/* Much of the body may have come with the head: so the head alone is copied, once it is known where it ends. */
+size_t http_take_response(struct span bytes, const struct http_limits *limits, struct span request_method,
+                          struct arena *arena, struct response_head *response) {
+    struct http_problem unused;
+    bytes = http_within_limits(bytes, limits);
+    struct span line = http_take_line(bytes), rest = span_skip(bytes, line.len + 2);
+    *response = (struct response_head){0};
+    size_t length = 0;
+    if (line.len > 0 && parse_status_line(line, response, &unused)) {
+        length = http_take_fields(rest, limits, &response->fields, arena);
+    }
+    if (length == 0 || !weigh_fields(response, request_method, &unused)) {
+        *response = (struct response_head){0};
+        return 0;
+    }
+    length += line.len + 2;
+    const char *copy = arena_copy(arena, (struct span){bytes.ptr, length});
+    move(&response->reason, bytes.ptr, copy);
+    for (size_t i = 0; i < response->fields.count; i++) {
+        move(&response->fields.fields[i].name, bytes.ptr, copy);
+        move(&response->fields.fields[i].value, bytes.ptr, copy);
+    }
+    return length;
 }

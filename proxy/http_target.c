@@ -7,23 +7,27 @@ static bool is_hex(char byte) {
     return (byte >= '0' && byte <= '9') || (byte >= 'a' && byte <= 'f') || (byte >= 'A' && byte <= 'F');
 }
 
+/* "%" and two hexadecimal digits, not "%00". */
+static bool is_escape(struct span text) {
+    return text.len > 2 && is_hex(text.ptr[1]) && is_hex(text.ptr[2]) && (text.ptr[1] != '0' || text.ptr[2] != '0');
+}
+
 /* Refused everywhere in a target: controls, space, 8-bit, '#', and the ones that RFC 3986 leaves out. The back quote is
  * left out there too, but browsers send it raw in queries. */
 bool http_is_path_and_query(struct span text) {
     bool in_query = false;
-    for (size_t i = 0; i < text.len; i++) {
-        char byte = text.ptr[i];
-        if (!http_is_byte(byte, HTTP_BYTE_TARGET)) {
-            return false;
-        }
-        if (!http_is_byte(byte, HTTP_BYTE_TARGET_MARK)) {
-            continue;
-        }
-        if (byte == '?') {
-            in_query = true;
-        } else if (!in_query) {
-            bool whole = i + 2 < text.len && is_hex(text.ptr[i + 1]) && is_hex(text.ptr[i + 2]);
-            if (!whole || (text.ptr[i + 1] == '0' && text.ptr[i + 2] == '0')) {
+    for (size_t at = 0; at < text.len; at += HTTP_BLOCK_BYTES) {
+        http_mask others = http_block_no_name(http_block_of(text.ptr + at, text.len - at));
+        for (; others != 0; others &= others - 1) { /* letters, digits, "-" and "_" may stand everywhere */
+            size_t i = at + http_mask_first(others);
+            if (i >= text.len) {
+                break; /* the zeros behind the text */
+            }
+            if (!http_is_byte(text.ptr[i], HTTP_BYTE_TARGET)) {
+                return false;
+            }
+            in_query = in_query || text.ptr[i] == '?';
+            if (text.ptr[i] == '%' && !in_query && !is_escape(span_skip(text, i))) {
                 return false;
             }
         }
@@ -45,14 +49,16 @@ static bool is_port(struct span text) {
 /* How much of the text is a name; 0: it begins with none. reg-name of RFC 3986, 3.2.2, of which a browser sends
  * letters, digits, '-', '.' and '_'; sub-delims and escapes are left out, as Apache's strict check does. */
 static size_t name_length(struct span text) {
-    size_t length = 0;
-    for (;;) {
-        size_t label = http_span_of(span_skip(text, length), HTTP_BYTE_NAME);
-        length += label;
-        if (label == 0 || length == text.len || text.ptr[length] != '.') {
-            return length;
+    size_t label = 0; /* where the label begins that has not ended yet */
+    for (size_t at = 0;; at += HTTP_BLOCK_BYTES) {
+        http_mask others = http_block_no_name(http_block_of(text.ptr + at, text.len - at));
+        for (; others != 0; others &= others - 1) {
+            size_t i = at + http_mask_first(others);
+            if (i == text.len || text.ptr[i] != '.' || i == label) {
+                return i;
+            }
+            label = i + 1;
         }
-        length++;
     }
 }
 

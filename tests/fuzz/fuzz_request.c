@@ -40,6 +40,37 @@ static void check_rewritten(const struct request_head *request, struct arena *ar
     check_same_fields(&fields, &again.fields);
 }
 
+/* What is taken at once is what scan and parser make of it; it does not point into the bytes. length: of the head; 0:
+ * there is none, or it was refused. */
+static void check_taken(struct span input, size_t length, const struct http_limits *limits,
+                        const struct request_head *request) {
+    struct arena arena;
+    struct request_head taken;
+    struct span line;
+    char *copy = malloc(input.len);
+    assert(copy != NULL);
+    memcpy(copy, input.ptr, input.len);
+    arena_init(&arena, NULL, 0);
+    size_t bytes = http_take_request((struct span){copy, input.len}, limits, false, &arena, &taken, &line);
+    memset(copy, '?', input.len);
+    free(copy);
+    if (bytes > 0) {
+        assert(bytes == length && span_starts_with(input, line) && input.ptr[line.len] == '\r');
+        assert(span_equal(taken.method, request->method) && span_equal(taken.target, request->target));
+        assert(span_equal(taken.host, request->host) && span_equal(taken.scheme, request->scheme));
+        assert(span_equal(taken.path, request->path) && span_equal(taken.query, request->query));
+        assert((taken.query.ptr == NULL) == (request->query.ptr == NULL));
+        assert(taken.framing == request->framing && taken.content_length == request->content_length);
+        assert(taken.minor_version == request->minor_version && taken.keep_alive == request->keep_alive);
+        assert(taken.expect_continue == request->expect_continue);
+        assert(taken.upgrade_websocket == request->upgrade_websocket);
+        assert(taken.fields.count == request->fields.count);
+        check_fields(&taken.fields);
+        check_same_fields(&taken.fields, &request->fields);
+    }
+    arena_reset(&arena);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (size < 2) {
         return 0;
@@ -49,6 +80,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct span input = {(const char *)data + 1, size - 1};
     size_t length = scan_head(input, cut, &limits);
     if (length == 0) {
+        check_taken(input, 0, &limits, NULL);
         return 0;
     }
     struct arena arena;
@@ -61,9 +93,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         assert(http_is_token(request.method) && request.path.len > 0);
         assert(request.host.len == 0 ? request.minor_version == 0 : http_is_host(request.host));
         assert(request.framing != BODY_UNTIL_CLOSE);
+        check_taken(input, length, &limits, &request);
         check_rewritten(&request, &arena);
         check_body(request.framing, request.content_length, span_skip(input, length), cut);
     } else {
+        check_taken(input, 0, &limits, NULL);
         assert(problem.status >= 400 && problem.status < 600 && problem.text != NULL);
     }
     arena_reset(&arena);

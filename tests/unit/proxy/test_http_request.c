@@ -361,6 +361,81 @@ static void nothing_points_into_the_buffer(void) {
     arena_reset(&arena);
 }
 
+/* The head with something behind it, in memory that is gone afterwards. */
+static size_t take(struct span head, size_t bytes, const struct http_limits *limits, struct arena *arena,
+                   struct request_head *request, struct span *line) {
+    static const char behind[] = "body\r\n\r\n";
+    char *copy = malloc(head.len + sizeof behind);
+    if (copy == NULL) {
+        abort();
+    }
+    memcpy(copy, head.ptr, head.len);
+    memcpy(copy + head.len, behind, sizeof behind);
+    size_t length = http_take_request((struct span){copy, bytes < head.len ? bytes : head.len + sizeof behind - 1},
+                                      limits, false, arena, request, line);
+    memset(copy, '?', head.len);
+    free(copy);
+    return length;
+}
+
+/* What is taken must be what http_parse_request() understands; whether it is taken is up to http_take_request(). */
+static void take_all(const struct request_case *tests, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        struct arena arena;
+        struct request_head request;
+        struct span line = SPAN_NONE;
+        char text[500] = "";
+        arena_init(&arena, NULL, 0);
+        if (take(tests[i].bytes, SIZE_MAX, &strict, &arena, &request, &line) > 0) {
+            describe(&request, text, sizeof text);
+            CU_ASSERT_EQUAL(tests[i].status, 0);
+            CU_ASSERT_STRING_EQUAL(text, tests[i].expected);
+            CU_ASSERT_TRUE(span_starts_with(tests[i].bytes, line));
+        } else {
+            CU_ASSERT_PTR_NULL(line.ptr);
+            CU_ASSERT_TRUE(request.method.ptr == NULL && request.fields.count == 0);
+        }
+        arena_reset(&arena);
+    }
+}
+
+static void what_is_taken_at_once_means_the_same(void) {
+    take_all(start_lines, sizeof start_lines / sizeof *start_lines);
+    take_all(targets, sizeof targets / sizeof *targets);
+    take_all(host_fields, sizeof host_fields / sizeof *host_fields);
+    take_all(meanings, sizeof meanings / sizeof *meanings);
+    take_all(unsafe_heads, sizeof unsafe_heads / sizeof *unsafe_heads);
+}
+
+static void an_ordinary_head_is_taken_whole_and_within_the_limits(void) {
+    static const struct span head = BYTES("GET /a?b HTTP/1.1\r\nHost: h.example\r\nX-Long-Name: a value\r\n\r\n");
+    static const struct {
+        struct http_limits limits;
+        size_t bytes;
+        bool taken;
+    } rows[] = {
+        {{0}, SIZE_MAX, true},
+        {{.line_bytes = 17, .field_bytes = 21, .field_count = 2}, SIZE_MAX, false}, /* the scan counts exactly */
+        {{.line_bytes = 100, .field_bytes = 100, .field_count = 2}, SIZE_MAX, true},
+        {{.line_bytes = 16}, SIZE_MAX, false},
+        {{.field_bytes = 20}, SIZE_MAX, false},
+        {{.field_count = 1}, SIZE_MAX, false},
+        {{.bare_line_feed = true}, SIZE_MAX, true},
+    };
+    struct arena arena;
+    struct request_head request;
+    struct span line = SPAN_NONE;
+    arena_init(&arena, NULL, 0);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        size_t length = take(head, rows[i].bytes, &rows[i].limits, &arena, &request, &line);
+        CU_ASSERT_EQUAL(length, rows[i].taken ? head.len : 0);
+    }
+    for (size_t bytes = 0; bytes < head.len; bytes++) {
+        CU_ASSERT_EQUAL(take(head, bytes, &strict, &arena, &request, &line), 0);
+    }
+    arena_reset(&arena);
+}
+
 int main(void) {
     CU_initialize_registry();
     CU_pSuite suite = CU_add_suite("http_request", NULL, NULL);
@@ -372,6 +447,8 @@ int main(void) {
     CU_ADD_TEST(suite, an_absolute_target_wins_over_host);
     CU_ADD_TEST(suite, a_refused_request_is_known_as_far_as_possible);
     CU_ADD_TEST(suite, nothing_points_into_the_buffer);
+    CU_ADD_TEST(suite, what_is_taken_at_once_means_the_same);
+    CU_ADD_TEST(suite, an_ordinary_head_is_taken_whole_and_within_the_limits);
     CU_basic_run_tests();
     unsigned failures = CU_get_number_of_failures();
     CU_cleanup_registry();

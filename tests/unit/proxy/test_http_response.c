@@ -119,6 +119,32 @@ static void describe(const struct response_head *response, char *text, size_t si
                    response->keep_alive ? " keep" : "");
 }
 
+/* What http_take_response() takes must mean the same; the bytes go, and others lie behind them. */
+static bool is_taken(const struct response_case *test, struct arena *arena) {
+    static const struct http_limits limits = {.field_count = 200};
+    char *copy = malloc(test->bytes.len + 4), text[300] = "";
+    struct response_head response;
+    if (copy == NULL) {
+        abort();
+    }
+    memcpy(copy, test->bytes.ptr, test->bytes.len);
+    memcpy(copy + test->bytes.len, "body", 4);
+    struct span method = span_of(test->method), bytes = {copy, test->bytes.len + 4};
+    size_t length = http_take_response(bytes, &limits, method, arena, &response);
+    for (size_t end = 0; end < test->bytes.len; end++) {
+        struct response_head unused;
+        CU_ASSERT_EQUAL(http_take_response((struct span){copy, end}, &limits, method, arena, &unused), 0);
+    }
+    memset(copy, '?', bytes.len);
+    free(copy);
+    if (length > 0) {
+        describe(&response, text, sizeof text);
+        CU_ASSERT_EQUAL(length, test->bytes.len);
+        CU_ASSERT_STRING_EQUAL(text, test->expected != NULL ? test->expected : "refused");
+    }
+    return length > 0;
+}
+
 static void check_all(const struct response_case *tests, size_t count) {
     for (size_t i = 0; i < count; i++) {
         const struct response_case *test = &tests[i];
@@ -138,6 +164,7 @@ static void check_all(const struct response_case *tests, size_t count) {
                           problem.text != NULL ? problem.text : "", text);
         }
         CU_ASSERT_TRUE(right);
+        CU_ASSERT_EQUAL(is_taken(test, &arena), good);
         arena_reset(&arena);
     }
 }
