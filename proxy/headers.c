@@ -27,8 +27,18 @@ static bool is_forwarded(const struct field *field) {
 
 /* One pass; the bits in `present` may stay set, which only costs a search. */
 static void remove_forwarded(struct field_list *fields) {
+    const uint64_t perhaps = UINT64_C(1) << FIELD_OTHER | UINT64_C(1) << FIELD_FORWARDED |
+                             UINT64_C(1) << FIELD_X_REAL_IP | UINT64_C(1) << FIELD_X_FORWARDED_FOR |
+                             UINT64_C(1) << FIELD_X_FORWARDED_HOST | UINT64_C(1) << FIELD_X_FORWARDED_PROTO |
+                             UINT64_C(1) << FIELD_X_FORWARDED_SERVER;
+    if ((fields->present & perhaps) == 0) {
+        return;
+    }
     size_t kept = 0;
-    for (size_t i = 0; i < fields->count; i++) {
+    while (kept < fields->count && !is_forwarded(&fields->fields[kept])) {
+        kept++; /* most often that is all */
+    }
+    for (size_t i = kept; i < fields->count; i++) {
         if (!is_forwarded(&fields->fields[i])) {
             fields->fields[kept++] = fields->fields[i];
         }

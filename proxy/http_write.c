@@ -1,5 +1,6 @@
 /* Heads as bytes: one measuring pass, one writing pass into the arena. Called by http1.c for responses and by
  * exchange_origin.c for requests; pure. Only parsed values are written, so nothing that was not understood gets out. */
+#include "proxy/http_block.h"
 #include "proxy/http_head.h"
 
 struct pen {
@@ -11,24 +12,18 @@ struct pen {
 
 /* Most parts are some bytes long: two steps that may overlap take less than a call. */
 static inline void put(struct pen *pen, struct span text) {
-    uint64_t first, last;
-    uint32_t first_half, last_half;
-    if (text.len > 2 * sizeof first) {
-        memcpy(pen->at, text.ptr, text.len);
-    } else if (text.len >= sizeof first) {
+    struct { /* moved by one instruction where there is one */
+        uint64_t words[2];
+    } first, last;
+    if (text.len <= sizeof first) {
+        http_copy_short(pen->at, text.ptr, text.len);
+    } else if (text.len <= 2 * sizeof first) {
         memcpy(&first, text.ptr, sizeof first);
         memcpy(&last, text.ptr + text.len - sizeof last, sizeof last);
         memcpy(pen->at, &first, sizeof first);
         memcpy(pen->at + text.len - sizeof last, &last, sizeof last);
-    } else if (text.len >= sizeof first_half) {
-        memcpy(&first_half, text.ptr, sizeof first_half);
-        memcpy(&last_half, text.ptr + text.len - sizeof last_half, sizeof last_half);
-        memcpy(pen->at, &first_half, sizeof first_half);
-        memcpy(pen->at + text.len - sizeof last_half, &last_half, sizeof last_half);
     } else {
-        for (size_t i = 0; i < text.len; i++) {
-            pen->at[i] = text.ptr[i];
-        }
+        memcpy(pen->at, text.ptr, text.len);
     }
     pen->at += text.len;
 }
@@ -41,27 +36,51 @@ static size_t fields_length(const struct field_list *fields) {
     return length;
 }
 
-static void put_field(struct pen *pen, struct span name, struct span value) {
-    put(pen, name);
-    PUT_LITERAL(pen, ": ");
-    put(pen, value);
-    PUT_LITERAL(pen, "\r\n");
+/* Do the two lie in memory as they are to be written, with these two bytes between them and nothing else? */
+static inline bool are_joined(struct span a, struct span b, const char between[2]) {
+    return (uintptr_t)a.ptr + a.len + 2 == (uintptr_t)b.ptr && memcmp(a.ptr + a.len, between, 2) == 0;
 }
 
+/* What the peer has sent and nobody has changed lies there as it is to be written: it is copied line after line at
+ * once. So the bytes are the same as if each name and value were put by itself. */
 static void put_fields(struct pen *pen, const struct field_list *fields) {
-    for (size_t i = 0; i < fields->count; i++) {
-        put_field(pen, fields->fields[i].name, fields->fields[i].value);
+    if (fields->count == 0) {
+        return;
     }
+    const struct field *field = fields->fields, *end = field + fields->count;
+    do {
+        struct span text = field->name;
+        if (!are_joined(text, field->value, ": ")) {
+            put(pen, text);
+            PUT_LITERAL(pen, ": ");
+            text = field->value;
+        } else {
+            text.len += 2 + field->value.len;
+        }
+        for (field++; field < end && are_joined(text, field->name, "\r\n"); field++) {
+            if (!are_joined(field->name, field->value, ": ")) {
+                break;
+            }
+            text.len += 2 + field->name.len + 2 + field->value.len;
+        }
+        put(pen, text);
+        PUT_LITERAL(pen, "\r\n");
+    } while (field < end);
+}
+
+static inline char digit(uint64_t number) {
+    return (char)('0' + number % 10);
 }
 
 static void put_number(struct pen *pen, uint64_t number) {
-    char digits[20];
-    size_t at = sizeof digits;
-    do {
-        digits[--at] = (char)('0' + number % 10);
-        number /= 10;
-    } while (number > 0);
-    put(pen, (struct span){digits + at, sizeof digits - at});
+    size_t digits = 1;
+    for (uint64_t power = 10; digits < 20 && number >= power; power *= 10) {
+        digits++;
+    }
+    pen->at += digits;
+    for (char *at = pen->at; digits > 0; digits--, number /= 10) {
+        *--at = digit(number);
+    }
 }
 
 /* The most that put_wire() can write. */
@@ -104,10 +123,11 @@ struct span http_write_response(struct arena *arena, const struct response_head 
     size_t bound = 32 + response->reason.len + fields_length(&response->fields) + WIRE_BYTES_MAX;
     char *start = arena_alloc_raw(arena, bound);
     struct pen pen = {start};
-    char digits[4] = {(char)('0' + response->status / 100 % 10), (char)('0' + response->status / 10 % 10),
-                      (char)('0' + response->status % 10), ' '};
     PUT_LITERAL(&pen, "HTTP/1.1 ");
-    put(&pen, (struct span){digits, sizeof digits});
+    unsigned status = (unsigned)response->status;
+    const char code[] = {digit(status / 100), digit(status / 10), digit(status), ' '};
+    memcpy(pen.at, code, sizeof code);
+    pen.at += sizeof code;
     put(&pen, response->reason);
     PUT_LITERAL(&pen, "\r\n");
     put_fields(&pen, &response->fields);

@@ -155,6 +155,35 @@ static void a_written_response_is_read_as_the_same(void) {
     }
 }
 
+/* What lies in memory as it is to be written is copied together: with gaps, changes and other orders in between, too.
+ */
+static void unchanged_lines_are_written_as_they_came(void) {
+    static const char text[] = "A: 1\r\nB: 2\r\nC:3\r\nD:  4\r\nE: 5 \r\nF: \r\nG: 7\r\nH: 8\r\n\r\n";
+    static const struct span kept[][2] = {
+        {{"ABCDEFGH", 8}, {"A: 1\r\nB: 2\r\nC: 3\r\nD: 4\r\nE: 5\r\nF: \r\nG: 7\r\nH: 8\r\n", 47}},
+        {{"ACEG", 4}, {"A: 1\r\nC: 3\r\nE: 5\r\nG: 7\r\n", 24}},
+        {{"ABH", 3}, {"A: 1\r\nB: 2\r\nH: 8\r\n", 18}},
+        {{"BA", 2}, {"B: 2\r\nA: 1\r\n", 12}},
+        {{"GGH", 3}, {"G: 7\r\nG: 7\r\nH: 8\r\n", 18}},
+        {{"F", 1}, {"F: \r\n", 5}},
+        {{"", 0}, {"", 0}},
+    };
+    struct field_list all = {0};
+    struct http_problem problem;
+    CU_ASSERT_TRUE_FATAL(http_parse_fields((struct span){text, sizeof text - 1}, &all, &arena, &problem) &&
+                         all.count == 8);
+    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) {
+        struct response_head response = {.status = 200, .reason = SPAN_LITERAL("OK")};
+        for (size_t j = 0; j < kept[i][0].len; j++) {
+            const struct field *field = &all.fields[kept[i][0].ptr[j] - 'A'];
+            fields_add(&response.fields, &arena, field->name, field->value);
+        }
+        const struct http_wire wire = {.framing = BODY_NONE};
+        expect_text(http_write_response(&arena, &response, &wire),
+                    arena_printf(&arena, "HTTP/1.1 200 OK\r\n%.*s\r\n", (int)kept[i][1].len, kept[i][1].ptr));
+    }
+}
+
 int main(void) {
     CU_initialize_registry();
     CU_pSuite suite = CU_add_suite("http_write", NULL, NULL);
@@ -162,6 +191,7 @@ int main(void) {
     CU_ADD_TEST(suite, a_response_is_written_exactly);
     CU_ADD_TEST(suite, a_written_request_is_read_as_the_same);
     CU_ADD_TEST(suite, a_written_response_is_read_as_the_same);
+    CU_ADD_TEST(suite, unchanged_lines_are_written_as_they_came);
     CU_basic_run_tests();
     unsigned failures = CU_get_number_of_failures();
     CU_cleanup_registry();
