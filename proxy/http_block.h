@@ -29,7 +29,7 @@ static inline http_block http_block_load(const char *bytes) { /* HTTP_BLOCK_BYTE
 }
 
 static inline size_t http_mask_first(http_mask mask) { /* the first byte whose bit is set; there must be one */
-    return (size_t)__builtin_ctz(mask);
+    return (unsigned)__builtin_ctz(mask);
 }
 
 static inline __m128i http_block_is(http_block block, char byte) {

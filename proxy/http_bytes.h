@@ -44,10 +44,10 @@ static inline size_t http_value_length(struct span text) {
             continue;
         }
         at += http_mask_first(controls);
-        if (at == text.len || !http_is_byte(text.ptr[at], HTTP_BYTE_FIELD)) {
+        if (at == text.len || text.ptr[at] != '\t') {
             return at;
         }
-        at++; /* a tab */
+        at++;
     }
 }
 
