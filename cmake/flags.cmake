@@ -59,8 +59,6 @@ endforeach()
 # A release is -O3, as CMake has it: an eighth more code, and a twelfth fewer instructions a request.
 
 if(NOT sanitizer AND NOT WEIR_COVERAGE)
-  # proxy/socket_calls.h
-  add_compile_definitions(WEIR_BARE_SYSTEM_CALLS)
   # Everything is bound at start (-z now): calls into libraries need no stub.
   add_compile_options(-fno-plt)
   add_compile_options(-fPIE -fstack-protector-strong -fstack-clash-protection)

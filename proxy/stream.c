@@ -11,7 +11,6 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "proxy/socket_calls.h"
 #include "proxy/tls_link.h"
 #include "proxy/worker.h"
 
@@ -180,7 +179,7 @@ enum stream_result stream_fill(struct stream *stream) {
     if (stream->tls != NULL) {
         return fill_tls(stream, room);
     }
-    ssize_t count = socket_receive(stream->fd, stream->in.bytes + stream->in.end, room);
+    ssize_t count = recv(stream->fd, stream->in.bytes + stream->in.end, room, 0);
     if (count > 0) {
         stream->in.end += (uint32_t)count;
         stream->bytes_in += (uint64_t)count;
@@ -253,7 +252,7 @@ __attribute__((noinline)) static ssize_t send_pieces(struct stream *stream, stru
         pieces[count++] = piece(bytes);
     }
     const struct msghdr message = {.msg_iov = pieces, .msg_iovlen = count};
-    return socket_send_message(stream->fd, &message, MSG_NOSIGNAL);
+    return sendmsg(stream->fd, &message, MSG_NOSIGNAL);
 }
 
 size_t stream_send(struct stream *stream, struct span bytes) {
@@ -264,8 +263,8 @@ size_t stream_send(struct stream *stream, struct span bytes) {
     if (stream->tls != NULL && !tls_link_is_sealed_by_kernel(stream->tls)) {
         return send_tls(stream, bytes);
     }
-    ssize_t result = offered == stream->lead.len ? socket_send(stream->fd, stream->lead.ptr, offered, MSG_NOSIGNAL)
-                     : offered == bytes.len      ? socket_send(stream->fd, bytes.ptr, offered, MSG_NOSIGNAL)
+    ssize_t result = offered == stream->lead.len ? send(stream->fd, stream->lead.ptr, offered, MSG_NOSIGNAL)
+                     : offered == bytes.len      ? send(stream->fd, bytes.ptr, offered, MSG_NOSIGNAL)
                                                  : send_pieces(stream, bytes);
     if (result < 0) {
         stream->write_blocked = errno == EAGAIN || errno == EINTR;
