@@ -2,12 +2,21 @@
  * or user knows classes; any thread. */
 #include "shaper/class_index.h"
 
+#include <endian.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "config/arena.h"
 
+/* An address or prefix as numbers: bits are masked, hashed and compared by the word. IPv4 is the first half of `high`.
+ */
+struct words {
+    uint64_t high, low;
+};
+
 struct slot {
-    struct ip_prefix prefix;
+    struct words prefix;
+    uint8_t family, length;
     const struct client_class *class; /* NULL: free */
 };
 
@@ -18,22 +27,38 @@ struct class_index {
     size_t length_count_v4, length_count_v6; /* in use, longest first */
 };
 
-/* FNV-1a; the prefixes come from the operator, so nobody can choose them to collide. */
-static size_t hash_prefix(const struct ip_prefix *prefix) {
-    uint64_t hash = UINT64_C(0xcbf29ce484222325) ^ prefix->address.family ^ ((uint64_t)prefix->length << 8);
-    for (size_t i = 0; i < sizeof prefix->address.bytes; i++) {
-        hash = (hash ^ prefix->address.bytes[i]) * UINT64_C(0x100000001b3);
-    }
-    return (size_t)(hash ^ hash >> 29);
+static struct words words_of(const struct ip_address *address) {
+    struct words words;
+    memcpy(&words.high, address->bytes, 8);
+    memcpy(&words.low, address->bytes + 8, 8);
+    return (struct words){be64toh(words.high), be64toh(words.low)};
 }
 
-static struct slot *find_slot(const struct class_index *index, const struct ip_prefix *prefix) {
-    size_t at = hash_prefix(prefix) & index->mask;
-    while (index->slots[at].class != NULL && (index->slots[at].prefix.length != prefix->length ||
-                                              !ip_address_equal(&index->slots[at].prefix.address, &prefix->address))) {
-        at = (at + 1) & index->mask;
+static uint64_t first_bits(unsigned count) {
+    return count == 0 ? 0 : count < 64 ? UINT64_MAX << (64 - count) : UINT64_MAX;
+}
+
+static struct words masked(struct words address, unsigned length) {
+    return (struct words){address.high & first_bits(length), length > 64 ? address.low & first_bits(length - 64) : 0};
+}
+
+/* The prefixes come from the operator, so nobody can choose them to collide. The factors: any odd numbers with their
+ * bits well spread. */
+static size_t hash_prefix(struct words prefix, unsigned length) {
+    uint64_t hash = (prefix.high + length) * UINT64_C(0x9e3779b97f4a7c15);
+    hash = ((hash ^ hash >> 32) + prefix.low) * UINT64_C(0xd6e8feb86659fd93);
+    return (size_t)(hash ^ hash >> 32);
+}
+
+static struct slot *find_slot(const struct class_index *index, struct words prefix, uint8_t family, uint8_t length) {
+    size_t at = hash_prefix(prefix, length) & index->mask;
+    for (;; at = (at + 1) & index->mask) {
+        struct slot *slot = &index->slots[at];
+        if (slot->class == NULL || (slot->prefix.high == prefix.high && slot->prefix.low == prefix.low &&
+                                    slot->length == length && slot->family == family)) {
+            return slot;
+        }
     }
-    return &index->slots[at];
 }
 
 static size_t list_lengths(const bool *used, unsigned longest, uint8_t *lengths) {
@@ -61,7 +86,10 @@ struct class_index *class_tree_new(const struct client_class *classes, size_t co
     for (size_t i = 0; i < count; i++) {
         for (size_t j = 0; j < classes[i].prefix_count; j++) {
             const struct ip_prefix *prefix = &classes[i].prefixes[j];
-            *find_slot(index, prefix) = (struct slot){*prefix, &classes[i]};
+            struct words words = words_of(&prefix->address);
+            uint8_t family = prefix->address.family;
+            *find_slot(index, words, family, prefix->length) =
+                (struct slot){words, family, prefix->length, &classes[i]};
             *(prefix->address.family == IP_V4 ? &used_v4[prefix->length] : &used_v6[prefix->length]) = true;
         }
     }
@@ -82,9 +110,10 @@ const struct client_class *class_tree_find(const struct class_index *index, cons
     bool is_v4 = address->family == IP_V4;
     const uint8_t *lengths = is_v4 ? index->lengths_v4 : index->lengths_v6;
     size_t count = is_v4 ? index->length_count_v4 : address->family == IP_V6 ? index->length_count_v6 : 0;
+    struct words words = words_of(address);
     for (size_t i = 0; i < count; i++) {
-        struct ip_prefix prefix = {ip_address_mask(address, lengths[i]), lengths[i]};
-        const struct client_class *class = find_slot(index, &prefix)->class;
+        const struct client_class *class =
+            find_slot(index, masked(words, lengths[i]), address->family, lengths[i])->class;
         if (class != NULL) {
             return class;
         }

@@ -110,8 +110,7 @@ def main():
         origin, origin_port = measure.start_origin(directory)
         try:
             for name, bound in INSTRUCTIONS.items():
-                fields = instructions.BROWSER if name == "browser" else ""
-                figure = instructions.measure_case(lines[name], 1, origin_port, options, fields)
+                figure = instructions.measure_case(name, lines[name], 1, origin_port, options)
                 good &= judge(f"user instructions a request, {name}", figure, bound, SLACK)
             for (name, connections), bound in CALLS.items():
                 figure, rows = calls(binary, lines[name], origin_port, connections)
