@@ -58,13 +58,13 @@ static void enter_class(struct shaper_ticket *ticket) {
     }
 }
 
-static bool enter_counts(struct shaper_ticket *ticket, const struct speed_limit *speeds,
+static bool enter_counts(struct shaper_ticket *ticket, const struct speed_limit *const *speeds,
                          struct shaper_decision *decision) {
     for (size_t i = 0; i < SHAPER_SCOPES; i++) {
         if (ticket->scopes[i] == NULL) {
             continue;
         }
-        if (!in_flight_enter(&ticket->scopes[i]->in_flight, speeds[i].connections)) {
+        if (!in_flight_enter(&ticket->scopes[i]->in_flight, speeds[i]->connections)) {
             leave_counts(ticket);
             decision->outcome = SHAPER_REFUSE;
             decision->reason = reason_of(SHAPER_REASON_HOST_CONNECTIONS, i);
@@ -80,23 +80,23 @@ static bool enter_counts(struct shaper_ticket *ticket, const struct speed_limit 
 
 /* ---- request rates ---- */
 
-static void give_turns_back(struct shaper_ticket *ticket, const struct speed_limit *speeds, size_t count) {
+static void give_turns_back(struct shaper_ticket *ticket, const struct speed_limit *const *speeds, size_t count) {
     for (size_t i = 0; i < count; i++) {
-        if (ticket->scopes[i] != NULL && speeds[i].requests_per_s > 0) {
+        if (ticket->scopes[i] != NULL && speeds[i]->requests_per_s > 0) {
             request_rate_give_back(&ticket->scopes[i]->requests);
         }
     }
 }
 
 /* The request waits for the last of its turns. */
-static bool take_turns(struct shaper_ticket *ticket, const struct speed_limit *speeds, int64_t now_ns,
+static bool take_turns(struct shaper_ticket *ticket, const struct speed_limit *const *speeds, int64_t now_ns,
                        int64_t max_delay_ns, struct shaper_decision *decision) {
     for (size_t i = 0; i < SHAPER_SCOPES; i++) {
-        if (ticket->scopes[i] == NULL || speeds[i].requests_per_s == 0) {
+        if (ticket->scopes[i] == NULL || speeds[i]->requests_per_s == 0) {
             continue;
         }
         struct request_turn turn =
-            request_rate_take(&ticket->scopes[i]->requests, speeds[i].requests_per_s, now_ns, max_delay_ns);
+            request_rate_take(&ticket->scopes[i]->requests, speeds[i]->requests_per_s, now_ns, max_delay_ns);
         if (turn.refused) {
             give_turns_back(ticket, speeds, i);
             *decision = (struct shaper_decision){.outcome = SHAPER_REFUSE,
@@ -166,14 +166,36 @@ static bool within_quotas(const struct shaper_ticket *ticket, const struct shape
 
 /* ---- the whole ---- */
 
+/* What holds for the counts and rates of one request. */
+struct in_force {
+    const struct speed_limit *speeds[SHAPER_SCOPES];
+    struct scope_speeds room[SHAPER_SCOPES]; /* for those that had to be reckoned */
+};
+
+static const struct speed_limit no_limit;
+
+/* The same speeds hold whatever comes of quotas, and for clients of all classes: they stand ready. */
+static void use_ready_speeds(struct shaper_ticket *ticket, const struct shaper_binding *binding,
+                             const struct host_binding *host, struct in_force *in_force) {
+    const struct user_limits *user = host->limits->user;
+    in_force->speeds[SHAPER_HOST] = &host->limits->traffic.speed;
+    in_force->speeds[SHAPER_USER] = user != NULL ? &user->traffic.speed : &no_limit;
+    in_force->speeds[SHAPER_CLIENT] = &host->remote_speed;
+    in_force->speeds[SHAPER_HOST_CLASS] = in_force->speeds[SHAPER_USER_CLASS] = &no_limit;
+    ticket_take_one_speed_each(ticket, binding, host->limits, in_force->speeds);
+}
+
 /* The exceeded speed has its own counts and rates; a request that will be sent elsewhere is judged by the normal
  * ones. */
-static void speeds_in_force(const struct host_binding *host, const struct scope_speeds *speeds, unsigned exceeded,
-                            struct speed_limit *in_force) {
+static void reckon_speeds(struct shaper_ticket *ticket, const struct shaper_binding *binding,
+                          const struct host_binding *host, unsigned exceeded, struct in_force *in_force) {
+    binding_speeds(binding, host->limits, ticket_class_id(ticket), in_force->room);
+    ticket_take_speeds(ticket, binding, host->limits, in_force->room);
     unsigned slowed = is_served_over_quota(&host->limits->traffic) ? HOST_SCOPES : 0;
     slowed |= host->limits->user != NULL && is_served_over_quota(&host->limits->user->traffic) ? USER_SCOPES : 0;
     for (size_t i = 0; i < SHAPER_SCOPES; i++) {
-        in_force[i] = (exceeded & slowed & 1u << i) != 0 ? speeds[i].exceeded : speeds[i].normal;
+        const struct scope_speeds *speeds = &in_force->room[i];
+        in_force->speeds[i] = (exceeded & slowed & 1u << i) != 0 ? &speeds->exceeded : &speeds->normal;
     }
 }
 
@@ -194,29 +216,30 @@ static void enter_uncapped(struct shaper_ticket *ticket, int64_t wall_s) {
 void shaper_admit(struct shaper_binding *binding, const struct shaper_request *request, struct shaper_time now,
                   struct shaper_ticket *ticket, struct shaper_decision *decision) {
     const struct host_binding *host = &binding->hosts[request->host];
-    struct scope_speeds speeds[SHAPER_SCOPES];
-    struct speed_limit in_force[SHAPER_SCOPES];
     *decision = (struct shaper_decision){.outcome = SHAPER_PASS};
     ticket_open(ticket, binding, request, now);
     if (ticket->is_uncapped) {
         enter_uncapped(ticket, now.wall_s);
         return;
     }
-    binding_speeds(binding, host->limits, ticket_class_id(ticket), speeds);
-    ticket_take_speeds(ticket, binding, host->limits, speeds);
+    struct in_force in_force;
     unsigned exceeded = ticket_exceeded(ticket, now.wall_s);
-    speeds_in_force(host, speeds, exceeded, in_force);
-    if (is_exceeded_page(host, request->path)) {
+    if (host->slows_nobody && (!host->tells_classes || ticket->class == NULL)) {
+        use_ready_speeds(ticket, binding, host, &in_force);
+    } else {
+        reckon_speeds(ticket, binding, host, exceeded, &in_force);
+    }
+    if (exceeded != 0 && is_exceeded_page(host, request->path)) {
         exceeded = 0;
     }
 
-    bool is_served = enter_counts(ticket, in_force, decision);
-    if (is_served && !take_turns(ticket, in_force, now.mono_ns, host->limits->max_delay_ns, decision)) {
+    bool is_served = enter_counts(ticket, in_force.speeds, decision);
+    if (is_served && !take_turns(ticket, in_force.speeds, now.mono_ns, host->limits->max_delay_ns, decision)) {
         leave_counts(ticket);
         is_served = false;
     }
     if (is_served && !within_quotas(ticket, binding, host, exceeded, now.wall_s, decision)) {
-        give_turns_back(ticket, in_force, SHAPER_SCOPES);
+        give_turns_back(ticket, in_force.speeds, SHAPER_SCOPES);
         leave_counts(ticket);
         is_served = false;
     }

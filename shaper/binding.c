@@ -91,6 +91,41 @@ static struct span exceeded_page(const struct traffic_limits *traffic, const str
     return uses_default ? page_of(server->default_exceeded_url) : SPAN_NONE;
 }
 
+/* ---- speeds ---- */
+
+static uint64_t stricter(uint64_t a, uint64_t b) {
+    return a == 0 || (b != 0 && b < a) ? b : a;
+}
+
+/* Field by field; 0 is no limit. */
+static struct speed_limit stricter_speed(struct speed_limit a, struct speed_limit b) {
+    return (struct speed_limit){stricter(a.bits_per_s, b.bits_per_s),
+                                (uint32_t)stricter(a.requests_per_s, b.requests_per_s),
+                                (uint32_t)stricter(a.connections, b.connections)};
+}
+
+/* The class's speed replaces the general one where it is not 0, faster or slower. */
+static struct speed_limit remote_speed(const struct shaper_binding *binding, const struct traffic_limits *traffic,
+                                       size_t class_id) {
+    struct speed_limit speed = traffic->remote_speed;
+    for (size_t i = 0; i < traffic->class_speed_count; i++) {
+        const struct class_speed *of_class = &traffic->class_speeds[i];
+        if (binding->class_ids[of_class->class->index] == class_id) {
+            speed.bits_per_s = of_class->speed.bits_per_s > 0 ? of_class->speed.bits_per_s : speed.bits_per_s;
+            speed.requests_per_s =
+                of_class->speed.requests_per_s > 0 ? of_class->speed.requests_per_s : speed.requests_per_s;
+            speed.connections = of_class->speed.connections > 0 ? of_class->speed.connections : speed.connections;
+        }
+    }
+    return speed;
+}
+
+static struct speed_limit client_speed(const struct shaper_binding *binding, const struct host_limits *host,
+                                       size_t class_id) {
+    struct speed_limit remote = remote_speed(binding, &host->traffic, class_id);
+    return host->user != NULL ? stricter_speed(remote, remote_speed(binding, &host->user->traffic, class_id)) : remote;
+}
+
 /* ---- building ---- */
 
 static void bind_classes(struct shaper_binding *binding, const struct config *config) {
@@ -138,7 +173,12 @@ static void bind_host(struct shaper_binding *binding, const struct config *confi
     bound->exceeded_page = exceeded_page(&host->limits.traffic, &config->server.limits);
     bound->is_capped_per_client = caps_clients(&host->limits.traffic) || host->limits.remote_limit_bytes > 0;
     bound->is_uncapped = is_uncapped(&host->limits);
+    bound->slows_nobody = !speed_limit_is_set(&host->limits.traffic.exceeded_speed);
+    bound->tells_classes = host->limits.traffic.class_speed_count > 0;
+    bound->remote_speed = client_speed(binding, &host->limits, BINDING_NO_CLASS);
     if (user != NULL) {
+        bound->slows_nobody &= !speed_limit_is_set(&user->traffic.exceeded_speed);
+        bound->tells_classes |= user->traffic.class_speed_count > 0;
         bound->user_record = traffic_record_of(binding->shaper, &binding->shaper->users, user->name, user->name);
         bound->user_exceeded_page = exceeded_page(&user->traffic, &config->server.limits);
         bound->is_capped_per_client |= caps_clients(&user->traffic);
@@ -186,34 +226,7 @@ void shaper_binding_unref(struct shaper_binding **binding) {
     free(last);
 }
 
-/* ---- speeds ---- */
-
-static uint64_t stricter(uint64_t a, uint64_t b) {
-    return a == 0 || (b != 0 && b < a) ? b : a;
-}
-
-/* Field by field; 0 is no limit. */
-static struct speed_limit stricter_speed(struct speed_limit a, struct speed_limit b) {
-    return (struct speed_limit){stricter(a.bits_per_s, b.bits_per_s),
-                                (uint32_t)stricter(a.requests_per_s, b.requests_per_s),
-                                (uint32_t)stricter(a.connections, b.connections)};
-}
-
-/* The class's speed replaces the general one where it is not 0, faster or slower. */
-static struct speed_limit remote_speed(const struct shaper_binding *binding, const struct traffic_limits *traffic,
-                                       size_t class_id) {
-    struct speed_limit speed = traffic->remote_speed;
-    for (size_t i = 0; i < traffic->class_speed_count; i++) {
-        const struct class_speed *of_class = &traffic->class_speeds[i];
-        if (binding->class_ids[of_class->class->index] == class_id) {
-            speed.bits_per_s = of_class->speed.bits_per_s > 0 ? of_class->speed.bits_per_s : speed.bits_per_s;
-            speed.requests_per_s =
-                of_class->speed.requests_per_s > 0 ? of_class->speed.requests_per_s : speed.requests_per_s;
-            speed.connections = of_class->speed.connections > 0 ? of_class->speed.connections : speed.connections;
-        }
-    }
-    return speed;
-}
+/* ---- all speeds ---- */
 
 /* A host or user, and the part of it that a class has: that part is slowed by itself when it alone is exceeded. */
 static void owner_speeds(const struct traffic_limits *traffic, struct scope_speeds *whole, struct scope_speeds *class) {
@@ -227,11 +240,10 @@ void binding_speeds(const struct shaper_binding *binding, const struct host_limi
     const struct traffic_limits *traffic = &host->traffic;
     memset(speeds, 0, SHAPER_SCOPES * sizeof *speeds);
     owner_speeds(traffic, &speeds[SHAPER_HOST], &speeds[SHAPER_HOST_CLASS]);
-    struct speed_limit remote = remote_speed(binding, traffic, class_id);
     if (host->user != NULL) {
         owner_speeds(&host->user->traffic, &speeds[SHAPER_USER], &speeds[SHAPER_USER_CLASS]);
-        remote = stricter_speed(remote, remote_speed(binding, &host->user->traffic, class_id));
     }
+    struct speed_limit remote = client_speed(binding, host, class_id);
     speeds[SHAPER_CLIENT] = (struct scope_speeds){remote, stricter_speed(remote, traffic->exceeded_speed)};
 }
 

@@ -22,6 +22,9 @@ struct host_binding {
     bool is_capped_per_client;
     bool knows_clients; /* has records of clients, for their caps or for who wants to see them */
     bool is_uncapped;   /* no speed, rate, count or quota over it, nor over its user: its requests are only counted */
+    bool slows_nobody;  /* neither the host nor its user has a speed for who exceeds a quota */
+    bool tells_classes; /* a class has a speed of its own */
+    struct speed_limit remote_speed; /* of a client in no such class */
 };
 
 struct shaper_binding {

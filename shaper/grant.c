@@ -51,12 +51,21 @@ static uint64_t quantum(const struct shaper_speeds *speeds, uint64_t wanted_byte
 }
 
 static uint64_t first_bytes(const struct shaper_speeds *speeds) {
-    uint64_t bytes = FIRST_BYTES_MAX;
-    for (size_t i = 0; i < speeds->count; i++) {
-        uint64_t share = speeds->bits_per_s[i] / BITS_PER_BYTE / FIRST_BYTES_PER_S;
-        bytes = share < bytes ? share : bytes;
-    }
+    uint64_t share = speeds->slowest_bits_per_s / BITS_PER_BYTE / FIRST_BYTES_PER_S;
+    uint64_t bytes = share < FIRST_BYTES_MAX ? share : FIRST_BYTES_MAX;
     return bytes > LANE_QUANTUM_MIN_BYTES ? bytes : LANE_QUANTUM_MIN_BYTES;
+}
+
+/* Where nothing is owed, FIRST_BYTES_MAX take less than first_debt_ns from this rate on. */
+static const uint64_t plenty_bits_per_s = 1000000;
+
+static bool all_are_free(const struct shaper_speeds *speeds, int64_t now_ns) {
+    for (size_t i = 0; i < speeds->count; i++) {
+        if (!lane_is_free(speeds->lanes[i], speeds->bits_per_s[i], now_ns)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 /* What may be owed on top of the debts that there are; 0 when one of them is too large already. */
@@ -83,8 +92,10 @@ static bool takes_first_bytes(struct shaper_ticket *ticket, const struct shaper_
     if (ticket->first_bytes == 0) {
         return false;
     }
-    uint64_t room = room_for_debt(speeds, now_ns);
-    ticket->first_bytes = room < ticket->first_bytes ? room : ticket->first_bytes;
+    if (speeds->slowest_bits_per_s < plenty_bits_per_s || !all_are_free(speeds, now_ns)) {
+        uint64_t room = room_for_debt(speeds, now_ns);
+        ticket->first_bytes = room < ticket->first_bytes ? room : ticket->first_bytes;
+    }
     if (ticket->first_bytes == 0) {
         return false;
     }
@@ -95,17 +106,29 @@ static bool takes_first_bytes(struct shaper_ticket *ticket, const struct shaper_
 
 /* ---- the reservation ---- */
 
-static void make_reservation(struct shaper_hold *hold, const struct shaper_speeds *speeds, uint64_t bytes, bool at_once,
+static void make_reservation(struct shaper_hold *hold, const struct shaper_speeds *speeds, uint64_t bytes,
                              int64_t now_ns) {
     hold->bytes = bytes;
     hold->at_ns = now_ns;
     hold->lane_count = speeds->count;
     for (size_t i = 0; i < speeds->count; i++) {
-        int64_t at_ns = lane_reserve(speeds->lanes[i], speeds->bits_per_s[i], bytes, now_ns);
         hold->lanes[i] = speeds->lanes[i];
         hold->bits_per_s[i] = speeds->bits_per_s[i];
-        hold->lane_at_ns[i] = at_once ? now_ns : at_ns;
+        hold->lane_at_ns[i] = lane_reserve(speeds->lanes[i], speeds->bits_per_s[i], bytes, now_ns);
         hold->at_ns = hold->lane_at_ns[i] > hold->at_ns ? hold->lane_at_ns[i] : hold->at_ns;
+    }
+}
+
+/* The same for bytes that do not wait for their turn. */
+static void take_at_once(struct shaper_hold *hold, const struct shaper_speeds *speeds, uint64_t bytes, int64_t now_ns) {
+    hold->bytes = bytes;
+    hold->at_ns = now_ns;
+    hold->lane_count = speeds->count;
+    for (size_t i = 0; i < speeds->count; i++) {
+        hold->lanes[i] = speeds->lanes[i];
+        hold->bits_per_s[i] = speeds->bits_per_s[i];
+        hold->lane_at_ns[i] = now_ns;
+        lane_hold_piece(speeds->lanes[i], speeds->bits_per_s[i], bytes, now_ns);
     }
 }
 
@@ -146,7 +169,7 @@ static void move_reservation(struct shaper_hold *hold, const struct shaper_speed
     }
 }
 
-static void settle(struct shaper_hold *hold) {
+static inline void settle(struct shaper_hold *hold) {
     for (size_t i = 0; i < hold->lane_count; i++) {
         lane_settle(hold->lanes[i], hold->bytes);
     }
@@ -170,9 +193,11 @@ struct shaper_grant shaper_reserve(struct shaper_ticket *ticket, const struct sh
     } else if (hold->bytes == 0) {
         bool is_response = direction == SHAPER_RESPONSE, may_change = is_response && ticket->follows_quota;
         uint64_t bytes = may_change && wanted_bytes > LOOK_AGAIN_BYTES ? LOOK_AGAIN_BYTES : wanted_bytes;
-        bool at_once = is_response && takes_first_bytes(ticket, speeds, now.mono_ns, &bytes);
-        bytes = at_once ? bytes : quantum(speeds, bytes);
-        make_reservation(hold, speeds, bytes, at_once, now.mono_ns);
+        if (is_response && takes_first_bytes(ticket, speeds, now.mono_ns, &bytes)) {
+            take_at_once(hold, speeds, bytes, now.mono_ns);
+        } else {
+            make_reservation(hold, speeds, quantum(speeds, bytes), now.mono_ns);
+        }
     }
     uint64_t bytes = hold->bytes < wanted_bytes ? hold->bytes : wanted_bytes;
     return (struct shaper_grant){bytes, hold->at_ns, speeds->count > 0};
@@ -181,7 +206,11 @@ struct shaper_grant shaper_reserve(struct shaper_ticket *ticket, const struct sh
 /* Bytes that went out beyond the turn are owed to every lane. */
 static void owe(const struct shaper_speeds *speeds, uint64_t bytes, int64_t now_ns) {
     for (size_t i = 0; i < speeds->count; i++) {
-        lane_owe(speeds->lanes[i], speeds->bits_per_s[i], bytes, now_ns);
+        if (bytes <= LANE_OWED_AT_ONCE_BYTES) {
+            lane_owe_piece(speeds->lanes[i], speeds->bits_per_s[i], bytes, now_ns);
+        } else {
+            lane_owe(speeds->lanes[i], speeds->bits_per_s[i], bytes, now_ns);
+        }
     }
 }
 
@@ -220,5 +249,7 @@ void shaper_charge(struct shaper_ticket *ticket, enum shaper_direction direction
 }
 
 void shaper_return(struct shaper_ticket *ticket, enum shaper_direction direction) {
-    settle(&ticket->holds[direction]);
+    if (ticket->holds[direction].lane_count > 0) {
+        settle(&ticket->holds[direction]);
+    }
 }

@@ -2,15 +2,14 @@
  * Always true: what is given back is counted at the rate that the debt is kept in. */
 #include "shaper/lane.h"
 
-static const int64_t lane_burst_ns = INT64_C(100000000); /* unused time that may be saved up */
-enum { QUANTA_PER_S = 100, BITS_PER_BYTE = 8, OWED_AT_ONCE_BYTES = 1 << 24 };
+enum { QUANTA_PER_S = 100, BITS_PER_BYTE = 8 };
 
 static struct pace pace_of(uint64_t bits_per_s) {
-    return (struct pace){bits_per_s, lane_burst_ns};
+    return (struct pace){bits_per_s, LANE_BURST_NS};
 }
 
 /* Whoever sees a new rate first rescales what is owed: after a reload, or when a quota has been exceeded. */
-static void use_rate(struct lane *lane, uint64_t bits_per_s, int64_t now_ns) {
+void lane_change_rate(struct lane *lane, uint64_t bits_per_s, int64_t now_ns) {
     uint64_t before = atomic_load_explicit(&lane->bits_per_s, memory_order_relaxed);
     if (before != bits_per_s && atomic_compare_exchange_strong_explicit(&lane->bits_per_s, &before, bits_per_s,
                                                                         memory_order_relaxed, memory_order_relaxed)) {
@@ -31,7 +30,7 @@ uint64_t lane_quantum_bytes(const struct lane *lane, uint64_t bits_per_s) {
 }
 
 int64_t lane_excess_debt_ns(struct lane *lane, uint64_t bits_per_s, int64_t now_ns) {
-    use_rate(lane, bits_per_s, now_ns);
+    lane_change_rate(lane, bits_per_s, now_ns);
     double turns_bytes = (double)atomic_load_explicit(&lane->holders, memory_order_relaxed) * LANE_QUANTUM_MIN_BYTES;
     double turns_ns = turns_bytes * BITS_PER_BYTE / (double)bits_per_s * 1e9;
     double excess_ns = (double)pacer_debt_ns(&lane->pacer, now_ns) - turns_ns;
@@ -39,13 +38,13 @@ int64_t lane_excess_debt_ns(struct lane *lane, uint64_t bits_per_s, int64_t now_
 }
 
 int64_t lane_reserve(struct lane *lane, uint64_t bits_per_s, uint64_t bytes, int64_t now_ns) {
-    use_rate(lane, bits_per_s, now_ns);
+    lane_change_rate(lane, bits_per_s, now_ns);
     atomic_fetch_add_explicit(&lane->holders, 1, memory_order_relaxed);
     return pacer_reserve(&lane->pacer, pace_of(bits_per_s), bytes * BITS_PER_BYTE, now_ns);
 }
 
 int64_t lane_move(struct lane *lane, uint64_t old_bits_per_s, uint64_t bits_per_s, int64_t at_ns, int64_t now_ns) {
-    use_rate(lane, bits_per_s, now_ns);
+    lane_change_rate(lane, bits_per_s, now_ns);
     int64_t since_ns = atomic_load_explicit(&lane->rate_since_ns, memory_order_relaxed);
     if (old_bits_per_s == bits_per_s || at_ns <= since_ns) {
         return at_ns;
@@ -54,19 +53,15 @@ int64_t lane_move(struct lane *lane, uint64_t old_bits_per_s, uint64_t bits_per_
     return wait_ns < 1e18 ? since_ns + (int64_t)wait_ns : INT64_MAX;
 }
 
-void lane_settle(struct lane *lane, uint64_t unsent_bytes) {
-    atomic_fetch_sub_explicit(&lane->holders, 1, memory_order_relaxed);
-    if (unsent_bytes > 0) {
-        uint64_t bits_per_s = atomic_load_explicit(&lane->bits_per_s, memory_order_relaxed);
-        pacer_give_back(&lane->pacer, pace_of(bits_per_s), unsent_bytes * BITS_PER_BYTE);
-    }
+void lane_give_back(struct lane *lane, uint64_t bytes) {
+    uint64_t bits_per_s = atomic_load_explicit(&lane->bits_per_s, memory_order_relaxed);
+    pacer_give_back(&lane->pacer, pace_of(bits_per_s), bytes * BITS_PER_BYTE);
 }
 
 void lane_owe(struct lane *lane, uint64_t bits_per_s, uint64_t bytes, int64_t now_ns) {
-    use_rate(lane, bits_per_s, now_ns);
     while (bytes > 0) {
-        uint64_t piece = bytes < OWED_AT_ONCE_BYTES ? bytes : OWED_AT_ONCE_BYTES;
-        pacer_reserve(&lane->pacer, pace_of(bits_per_s), piece * BITS_PER_BYTE, now_ns);
+        uint64_t piece = bytes < LANE_OWED_AT_ONCE_BYTES ? bytes : LANE_OWED_AT_ONCE_BYTES;
+        lane_owe_piece(lane, bits_per_s, piece, now_ns);
         bytes -= piece;
     }
 }

@@ -12,7 +12,9 @@
 
 #include "shaper/pacer.h"
 
-enum { LANE_QUANTUM_MIN_BYTES = 2896, LANE_QUANTUM_MAX_BYTES = 65536 };
+enum { LANE_QUANTUM_MIN_BYTES = 2896, LANE_QUANTUM_MAX_BYTES = 65536, LANE_OWED_AT_ONCE_BYTES = 1 << 24 };
+
+#define LANE_BURST_NS INT64_C(100000000) /* unused time that may be saved up */
 
 struct lane {
     struct pacer pacer;
@@ -28,18 +30,50 @@ uint64_t lane_quantum_bytes(const struct lane *lane, uint64_t bits_per_s);
  * once. Changes nothing but the rate. */
 int64_t lane_excess_debt_ns(struct lane *lane, uint64_t bits_per_s, int64_t now_ns);
 
+/* Whether, at that rate, nothing would have to wait. */
+static inline bool lane_is_free(const struct lane *lane, uint64_t bits_per_s, int64_t now_ns) {
+    return atomic_load_explicit(&lane->bits_per_s, memory_order_relaxed) == bits_per_s &&
+           pacer_is_free(&lane->pacer, now_ns);
+}
+
 /* Takes bytes for one connection, which is a holder from now on. Returns when they may go; now_ns or earlier: at once.
  * bits_per_s at least 1; at most LANE_QUANTUM_MAX_BYTES. */
 int64_t lane_reserve(struct lane *lane, uint64_t bits_per_s, uint64_t bytes, int64_t now_ns);
+
+/* The rate is another than was last asked: what is owed is rescaled. */
+void lane_change_rate(struct lane *lane, uint64_t bits_per_s, int64_t now_ns);
+
+/* 1 to LANE_OWED_AT_ONCE_BYTES that go out without waiting are owed. */
+static inline void lane_owe_piece(struct lane *lane, uint64_t bits_per_s, uint64_t bytes, int64_t now_ns) {
+    if (atomic_load_explicit(&lane->bits_per_s, memory_order_relaxed) != bits_per_s) {
+        lane_change_rate(lane, bits_per_s, now_ns);
+    }
+    uint64_t parts = bytes * 8 * (uint64_t)PACER_PARTS_PER_S; /* below 2^62 */
+    pacer_owe(&lane->pacer, (int64_t)((parts - 1) / bits_per_s) + 1, LANE_BURST_NS, now_ns);
+}
+
+/* The same for one connection that is a holder from now on: what it does not send is given back when it settles. */
+static inline void lane_hold_piece(struct lane *lane, uint64_t bits_per_s, uint64_t bytes, int64_t now_ns) {
+    lane_owe_piece(lane, bits_per_s, bytes, now_ns);
+    atomic_fetch_add_explicit(&lane->holders, 1, memory_order_relaxed);
+}
 
 /* When a reservation that was made at `old_bits_per_s` for at_ns may go, now that another rate holds: it keeps its
  * place in the line. */
 int64_t lane_move(struct lane *lane, uint64_t old_bits_per_s, uint64_t bits_per_s, int64_t at_ns, int64_t now_ns);
 
-/* The holder has sent all but `unsent_bytes` of its reservation, which are given back. */
-void lane_settle(struct lane *lane, uint64_t unsent_bytes);
+/* Bytes of a reservation that will not be sent. */
+void lane_give_back(struct lane *lane, uint64_t bytes);
 
-/* Bytes that went out without a reservation are owed. */
+/* The holder has sent all but `unsent_bytes` of its reservation, which are given back. */
+static inline void lane_settle(struct lane *lane, uint64_t unsent_bytes) {
+    atomic_fetch_sub_explicit(&lane->holders, 1, memory_order_relaxed);
+    if (unsent_bytes > 0) {
+        lane_give_back(lane, unsent_bytes);
+    }
+}
+
+/* Bytes that went out without a reservation are owed, however many. */
 void lane_owe(struct lane *lane, uint64_t bits_per_s, uint64_t bytes, int64_t now_ns);
 
 #endif

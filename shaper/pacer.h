@@ -10,7 +10,9 @@
 #ifndef WEIR_SHAPER_PACER_H
 #define WEIR_SHAPER_PACER_H
 
+#include <assert.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 struct pacer {
@@ -22,13 +24,67 @@ struct pace {             /* what is asked of a pacer; of a configuration, const
     int64_t burst_ns;     /* how much unused time may be saved up */
 };
 
-/* Takes `units` (at most 2^32) out of the pacer. Returns when they may be sent: now_ns or earlier means at once. */
-int64_t pacer_reserve(struct pacer *pacer, struct pace pace, uint64_t units, int64_t now_ns);
+/* ---- inline, because each request does it for each of its limits ---- */
 
-/* The same, unless they would have to wait for longer than `patience_ns`: then nothing is taken and INT64_MAX returned.
- */
-int64_t pacer_reserve_within(struct pacer *pacer, struct pace pace, uint64_t units, int64_t now_ns,
-                             int64_t patience_ns);
+enum { PACER_PARTS_PER_NS = 16 };
+#define PACER_PARTS_PER_S (INT64_C(1000000000) * PACER_PARTS_PER_NS)
+
+/* For units whose cost does not fit 64 bits. */
+int64_t pacer_large_cost_parts(struct pace pace, uint64_t units);
+
+/* Rounded up: a rate is never exceeded by rounding. Bits times sixteenths of a nanosecond overflow 64 bits from
+ * 70 MB on. */
+static inline int64_t pacer_cost_parts(struct pace pace, uint64_t units) {
+    if (units <= INT64_MAX / PACER_PARTS_PER_S && pace.units_per_s <= INT64_MAX) {
+        return (int64_t)((units * (uint64_t)PACER_PARTS_PER_S + pace.units_per_s - 1) / pace.units_per_s);
+    }
+    return pacer_large_cost_parts(pace, units);
+}
+
+/* Takes `units` (at most 2^32) out of the pacer, unless they would have to wait for longer than `patience_ns`: then
+ * nothing is taken and INT64_MAX returned. Returns when they may be sent: now_ns or earlier means at once. */
+static inline int64_t pacer_reserve_within(struct pacer *pacer, struct pace pace, uint64_t units, int64_t now_ns,
+                                           int64_t patience_ns) {
+    assert(pace.units_per_s > 0 && units <= UINT64_C(1) << 32);
+    int64_t cost = pacer_cost_parts(pace, units);
+    int64_t oldest = (now_ns - pace.burst_ns) * PACER_PARTS_PER_NS;
+    int64_t before = atomic_load_explicit(&pacer->promised_until, memory_order_relaxed);
+    for (;;) {
+        int64_t start = before > oldest ? before : oldest;
+        int64_t start_ns = (start >> 4) + ((start & (PACER_PARTS_PER_NS - 1)) != 0); /* rounded up */
+        if (patience_ns < INT64_MAX && start_ns - now_ns > patience_ns) {
+            return INT64_MAX;
+        }
+        int64_t after = start < INT64_MAX - cost ? start + cost : INT64_MAX;
+        if (atomic_compare_exchange_weak_explicit(&pacer->promised_until, &before, after, memory_order_relaxed,
+                                                  memory_order_relaxed)) {
+            return start_ns;
+        }
+    }
+}
+
+/* What costs so much, at most INT64_MAX, is owed. */
+static inline void pacer_owe(struct pacer *pacer, int64_t cost_parts, int64_t burst_ns, int64_t now_ns) {
+    int64_t oldest = (now_ns - burst_ns) * PACER_PARTS_PER_NS;
+    int64_t before = atomic_load_explicit(&pacer->promised_until, memory_order_relaxed), after;
+    do {
+        int64_t start = before > oldest ? before : oldest;
+        after = start < INT64_MAX - cost_parts ? start + cost_parts : INT64_MAX;
+    } while (!atomic_compare_exchange_weak_explicit(&pacer->promised_until, &before, after, memory_order_relaxed,
+                                                    memory_order_relaxed));
+}
+
+/* The same, however long they have to wait. */
+static inline int64_t pacer_reserve(struct pacer *pacer, struct pace pace, uint64_t units, int64_t now_ns) {
+    return pacer_reserve_within(pacer, pace, units, now_ns, INT64_MAX);
+}
+
+/* Nothing would have to wait. */
+static inline bool pacer_is_free(const struct pacer *pacer, int64_t now_ns) {
+    return atomic_load_explicit(&pacer->promised_until, memory_order_relaxed) <= now_ns * PACER_PARTS_PER_NS;
+}
+
+/* ---- the rest ---- */
 
 /* The burst with which so many single units, and no more, go at once; at least 1. */
 int64_t pacer_burst_ns_for(uint64_t units_per_s, uint64_t units);

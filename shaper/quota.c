@@ -137,18 +137,22 @@ static void refresh(struct quota *quota, int64_t now_s) {
     publish_allowances(quota, now_s);
 }
 
-static bool is_fresh(const struct quota *quota, int64_t now_s) {
+static inline bool is_fresh(const struct quota *quota, int64_t now_s) {
     return now_s < atomic_load_explicit(&quota->fresh_until_s, memory_order_acquire) &&
            now_s >= atomic_load_explicit(&quota->fresh_from_s, memory_order_relaxed);
 }
 
-static void ensure_fresh(struct quota *quota, int64_t now_s) {
+__attribute__((noinline)) static void refresh_if_stale(struct quota *quota, int64_t now_s) {
+    pthread_mutex_lock(&quota->lock);
     if (!is_fresh(quota, now_s)) {
-        pthread_mutex_lock(&quota->lock);
-        if (!is_fresh(quota, now_s)) {
-            refresh(quota, now_s);
-        }
-        pthread_mutex_unlock(&quota->lock);
+        refresh(quota, now_s);
+    }
+    pthread_mutex_unlock(&quota->lock);
+}
+
+static inline void ensure_fresh(struct quota *quota, int64_t now_s) {
+    if (!is_fresh(quota, now_s)) {
+        refresh_if_stale(quota, now_s);
     }
 }
 

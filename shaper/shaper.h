@@ -114,9 +114,6 @@ struct shaper_ticket {
         *tallies[TICKET_TALLIES]; /* of the host, the user and the class, this worker's; NULL behind the last */
     struct traffic_scope *scopes[SHAPER_SCOPES]; /* of the five above; NULL: none */
     uint64_t generation;                         /* of the binding that the speeds below come from */
-    struct shaper_cap {
-        uint64_t bits_per_s, exceeded_bits_per_s; /* 0: no cap; the second while the scope's quota is exceeded */
-    } caps[SHAPER_SCOPES];
     uint64_t upload_bits_per_s;
     struct ip_address address; /* masked */
     uint64_t first_bytes;      /* still to go out at once */
@@ -138,8 +135,12 @@ struct shaper_ticket {
     struct shaper_speeds { /* that hold for the response, whatever comes of a quota */
         struct lane *lanes[SHAPER_SCOPES];
         uint64_t bits_per_s[SHAPER_SCOPES];
+        uint64_t slowest_bits_per_s; /* of them, when there are any */
         size_t count;
     } speeds; /* set unless follows_quota */
+    struct shaper_cap {
+        uint64_t bits_per_s, exceeded_bits_per_s; /* 0: no cap; the second while the scope's quota is exceeded */
+    } caps[SHAPER_SCOPES];                        /* set when follows_quota */
 };
 
 /* Decides about a request, in this order: counts of requests being served, request rates, quotas of the host (total,

@@ -105,6 +105,8 @@ size_t ticket_class_id(const struct shaper_ticket *ticket) {
 
 void ticket_add_speed(struct shaper_speeds *speeds, struct lane *lane, uint64_t bits_per_s) {
     if (bits_per_s > 0) {
+        bool is_slowest = speeds->count == 0 || bits_per_s < speeds->slowest_bits_per_s;
+        speeds->slowest_bits_per_s = is_slowest ? bits_per_s : speeds->slowest_bits_per_s;
         speeds->lanes[speeds->count] = lane;
         speeds->bits_per_s[speeds->count++] = bits_per_s;
     }
@@ -117,6 +119,20 @@ void ticket_find_speeds(const struct shaper_ticket *ticket, unsigned exceeded, s
             bool is_exceeded = (exceeded & 1u << i) != 0;
             ticket_add_speed(speeds, &ticket->scopes[i]->lane,
                              is_exceeded ? cap->exceeded_bits_per_s : cap->bits_per_s);
+        }
+    }
+}
+
+void ticket_take_one_speed_each(struct shaper_ticket *ticket, const struct shaper_binding *binding,
+                                const struct host_limits *limits, const struct speed_limit *const *speeds) {
+    ticket->generation = binding->generation;
+    ticket->upload_bits_per_s = limits->upload_bits_per_s;
+    ticket->dry_run = limits->dry_run;
+    ticket->follows_quota = false;
+    ticket->speeds.count = 0;
+    for (size_t i = 0; i < SHAPER_SCOPES && !ticket->dry_run; i++) {
+        if (ticket->scopes[i] != NULL) {
+            ticket_add_speed(&ticket->speeds, &ticket->scopes[i]->lane, speeds[i]->bits_per_s);
         }
     }
 }

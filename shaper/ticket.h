@@ -23,6 +23,10 @@ size_t ticket_class_id(const struct shaper_ticket *ticket);
 void ticket_take_speeds(struct shaper_ticket *ticket, const struct shaper_binding *binding,
                         const struct host_limits *limits, const struct scope_speeds *speeds);
 
+/* The same where each scope has one speed, whatever comes of its quota. */
+void ticket_take_one_speed_each(struct shaper_ticket *ticket, const struct shaper_binding *binding,
+                                const struct host_limits *limits, const struct speed_limit *const *speeds);
+
 /* One more, unless it is 0. */
 void ticket_add_speed(struct shaper_speeds *speeds, struct lane *lane, uint64_t bits_per_s);
 /* Those of the response, when the quotas of these scopes (bits) are exceeded; speeds->count must be 0. */
