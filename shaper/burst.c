@@ -46,7 +46,7 @@ struct burst_guard *burst_new(const struct burst_settings *settings) {
     int problem = posix_memalign((void **)&guard, BURST_CACHE_LINE, sizeof *guard);
     assert(problem == 0 && guard != NULL);
     (void)problem;
-    *guard = (struct burst_guard){.key = settings->hash_key};
+    *guard = (struct burst_guard){.key = settings->hash_key, .path_key = path_hash_key(&settings->hash_key)};
     atomic_init(&guard->ipv6_prefix_bits, 64);
     pthread_mutex_init(&guard->names_lock, NULL);
     burst_prefixes_init(&guard->prefixes);

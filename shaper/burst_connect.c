@@ -17,7 +17,7 @@ static bool is_too_fast(struct burst_guard *guard, struct burst_shard *shard, st
     }
     struct burst_window_key key = {
         .client_hash = client->hash, .kind = BURST_WINDOW_CONNECTIONS, .rule = {0, rule->interval_s}};
-    struct sliding_window *window = burst_window_get(guard, shard, client, &key);
+    struct sliding_window *window = burst_window_get(guard, shard, client, key);
     if (window == NULL) {
         return false;
     }

@@ -28,6 +28,10 @@ void burst_prefixes_clear(struct burst_prefixes *prefixes);
 /* One that is there already becomes this one. False: the list is full. */
 bool burst_prefixes_add(struct burst_prefixes *prefixes, const struct burst_block *block, int64_t until_ns);
 
+static inline bool burst_prefixes_are_none(const struct burst_prefixes *prefixes) {
+    return atomic_load_explicit(&prefixes->count, memory_order_relaxed) == 0;
+}
+
 /* Whether a network that the client is in refuses it under these limits; then it is renewed and counted, and *verdict
  * says so. */
 bool burst_prefixes_refuse(struct burst_prefixes *prefixes, const struct burst_limits *limits,

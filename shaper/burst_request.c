@@ -53,45 +53,45 @@ struct asked {
     struct burst_guard *guard;
     const struct burst_limits *limits;
     const struct burst_request *request;
-    struct burst_identity identity;
-    uint64_t path_hash; /* of a page; 0 otherwise */
-    bool has_page;      /* that is to be counted */
+    struct burst_client *held;      /* by the connection, when the request is from the same address; else NULL */
+    struct burst_identity identity; /* set when `held` is NULL */
+    uint64_t path_hash;             /* of a page; 0 otherwise */
+    bool has_page;                  /* that is to be counted */
     struct shaper_time now;
 };
 
 /* What does not change of a client may be read without the lock while the connection holds it. */
-static struct burst_identity identity_of(struct burst_guard *guard, const struct burst_request *request) {
-    const struct burst_client *connected = request->connected;
-    if (connected != NULL && connected->prefix_bits == burst_client_bits(guard, &request->client)) {
-        struct ip_address masked = ip_address_mask(&request->client, connected->prefix_bits);
-        if (ip_address_equal(&masked, &connected->address)) {
-            return burst_identity_of(connected);
-        }
+static bool is_from(const struct burst_request *request, const struct burst_client *connected, uint8_t client_bits) {
+    if (connected == NULL || connected->prefix_bits != client_bits) {
+        return false;
     }
-    return burst_identity(guard, &request->client);
-}
-
-/* The client that the connection holds, when the request is from the same address. */
-static struct burst_client *held_client(const struct asked *asked) {
-    struct burst_client *connected = asked->request->connected;
-    return connected != NULL && connected->hash == asked->identity.hash ? connected : NULL;
+    struct ip_address masked = request->client;
+    if (masked.family == IP_V6) {
+        masked = ip_address_mask(&masked, client_bits);
+    }
+    return ip_address_equal(&masked, &connected->address);
 }
 
 static struct burst_client *known_client(const struct asked *asked, struct burst_shard *shard) {
-    struct burst_client *held = held_client(asked);
-    return held != NULL ? held : burst_client_find(asked->guard, shard, &asked->identity);
+    return asked->held != NULL ? asked->held : burst_client_find(asked->guard, shard, &asked->identity);
+}
+
+static bool is_in_blocked_network(const struct asked *asked, struct burst_shard *shard, struct burst_verdict *verdict) {
+    if (!burst_prefixes_refuse(&asked->guard->prefixes, asked->limits, &asked->request->client, asked->now, verdict)) {
+        return false;
+    }
+    pthread_mutex_lock(&shard->lock);
+    shard->refused_total[verdict->reason]++;
+    pthread_mutex_unlock(&shard->lock);
+    return true;
 }
 
 static bool is_blocked_already(const struct asked *asked, struct burst_shard *shard, struct burst_verdict *verdict) {
-    if (burst_prefixes_refuse(&asked->guard->prefixes, asked->limits, &asked->request->client, asked->now, verdict)) {
-        pthread_mutex_lock(&shard->lock);
-        shard->refused_total[verdict->reason]++;
-        pthread_mutex_unlock(&shard->lock);
+    if (!burst_prefixes_are_none(&asked->guard->prefixes) && is_in_blocked_network(asked, shard, verdict)) {
         return true;
     }
-    const struct burst_client *held = held_client(asked);
     if (atomic_load_explicit(&asked->guard->holds, memory_order_relaxed) == 0 ||
-        (held != NULL && !atomic_load_explicit(&held->is_blocked, memory_order_relaxed))) {
+        (asked->held != NULL && !atomic_load_explicit(&asked->held->is_blocked, memory_order_relaxed))) {
         return false; /* a block that begins at this moment is seen when the request is counted */
     }
     pthread_mutex_lock(&shard->lock);
@@ -101,8 +101,8 @@ static bool is_blocked_already(const struct asked *asked, struct burst_shard *sh
 }
 
 /* Counts the request in one window; true: there it is one too many, and not counted. */
-static bool is_over(const struct asked *asked, struct burst_shard *shard, struct burst_client *client,
-                    enum burst_window_kind kind, const struct burst_rule *rule) {
+static inline bool is_over(const struct asked *asked, struct burst_shard *shard, struct burst_client *client,
+                           enum burst_window_kind kind, const struct burst_rule *rule) {
     if (rule->count == 0) {
         return false;
     }
@@ -113,7 +113,7 @@ static bool is_over(const struct asked *asked, struct burst_shard *shard, struct
         .host_id = kind == BURST_WINDOW_REQUESTS ? 0 : asked->request->host_id,
         .rule = {kind == BURST_WINDOW_REQUESTS ? 0 : rule->count, rule->interval_s},
     };
-    struct sliding_window *window = burst_window_get(asked->guard, shard, client, &key);
+    struct sliding_window *window = burst_window_get(asked->guard, shard, client, key);
     return window != NULL && !sliding_window_take(window, rule->count, asked->now.mono_ns);
 }
 
@@ -152,12 +152,12 @@ static void begin_block(const struct asked *asked, struct burst_shard *shard, st
 /* The client is made only now, so that requests that nobody counts leave nothing behind. */
 static bool decide_by_counters(const struct asked *asked, struct burst_shard *shard, enum path_rule rule,
                                struct burst_verdict *verdict) {
-    struct burst_client *held = held_client(asked);
-    struct burst_client *client = held != NULL ? held : burst_client_get(asked->guard, shard, &asked->identity);
+    struct burst_client *client =
+        asked->held != NULL ? asked->held : burst_client_get(asked->guard, shard, &asked->identity);
     if (client == NULL) {
         return false;
     }
-    if (burst_hold_refuses(shard, client, asked->limits, asked->now, verdict)) {
+    if (client->hold != NULL && burst_hold_refuses(shard, client, asked->limits, asked->now, verdict)) {
         return true;
     }
     enum burst_reason reason = rule == PATH_BLOCKS ? BURST_REASON_BLOCKLIST_URI : count_request(asked, shard, client);
@@ -173,9 +173,18 @@ bool burst_request(struct burst_guard *guard, const struct burst_limits *limits,
     if (burst_is_exempt(limits, &request->client)) {
         return false;
     }
-    struct asked asked = {
-        .guard = guard, .limits = limits, .request = request, .identity = identity_of(guard, request), .now = now};
-    struct burst_shard *shard = burst_shard_of(guard, asked.identity.hash);
+    struct asked asked;
+    asked.guard = guard;
+    asked.limits = limits;
+    asked.request = request;
+    asked.now = now;
+    asked.path_hash = 0;
+    bool is_held = is_from(request, request->connected, burst_client_bits(guard, &request->client));
+    asked.held = is_held ? request->connected : NULL;
+    if (!is_held) {
+        asked.identity = burst_identity(guard, &request->client);
+    }
+    struct burst_shard *shard = burst_shard_of(guard, is_held ? asked.held->hash : asked.identity.hash);
     if (is_blocked_already(&asked, shard, verdict)) {
         return true;
     }
@@ -185,7 +194,7 @@ bool burst_request(struct burst_guard *guard, const struct burst_limits *limits,
     }
     asked.has_page = request->path.ptr != NULL && limits->page.count > 0;
     if (asked.has_page && rule == PATH_COUNTS) {
-        asked.path_hash = burst_hash(guard, request->path.ptr, request->path.len);
+        asked.path_hash = path_hash(&guard->path_key, request->path);
     }
     pthread_mutex_lock(&shard->lock);
     bool refuses = decide_by_counters(&asked, shard, rule, verdict);

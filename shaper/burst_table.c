@@ -84,10 +84,6 @@ size_t burst_shard_bytes(const struct burst_shard *shard) {
 
 /* ---- who ---- */
 
-uint64_t burst_hash(const struct burst_guard *guard, const void *bytes, size_t count) {
-    return siphash(&guard->key, bytes, count);
-}
-
 uint8_t burst_client_bits(const struct burst_guard *guard, const struct ip_address *address) {
     return address->family == IP_V6 ? (uint8_t)atomic_load_explicit(&guard->ipv6_prefix_bits, memory_order_relaxed)
                                     : 32;
@@ -100,12 +96,8 @@ struct burst_identity burst_identity(struct burst_guard *guard, const struct ip_
     memcpy(bytes, identity.address.bytes, sizeof identity.address.bytes);
     bytes[sizeof bytes - 2] = identity.address.family;
     bytes[sizeof bytes - 1] = identity.prefix_bits;
-    identity.hash = burst_hash(guard, bytes, sizeof bytes);
+    identity.hash = siphash(&guard->key, bytes, sizeof bytes);
     return identity;
-}
-
-struct burst_identity burst_identity_of(const struct burst_client *client) {
-    return (struct burst_identity){client->address, client->prefix_bits, client->hash};
 }
 
 struct burst_shard *burst_shard_of(struct burst_guard *guard, uint64_t hash) {
@@ -114,12 +106,8 @@ struct burst_shard *burst_shard_of(struct burst_guard *guard, uint64_t hash) {
 
 /* ---- windows ---- */
 
-static struct burst_window **window_bucket(const struct burst_guard *guard, struct burst_shard *shard, uint64_t hash) {
-    return &shard->windows[hash % guard->window_bucket_count];
-}
-
 static void free_window(struct burst_guard *guard, struct burst_shard *shard, struct burst_window *window) {
-    struct burst_window **at = window_bucket(guard, shard, window->hash);
+    struct burst_window **at = burst_window_bucket(guard, shard, window->hash);
     while (*at != window) {
         at = &(*at)->chain;
     }
@@ -138,10 +126,6 @@ void burst_client_forget_windows(struct burst_guard *guard, struct burst_shard *
     while (client->windows != NULL) {
         free_window(guard, shard, client->windows);
     }
-}
-
-static struct sliding_window *counter_of(struct burst_window *window) {
-    return (struct sliding_window *)(void *)(window + 1);
 }
 
 static bool make_room_for_window(struct burst_guard *guard, struct burst_shard *shard, size_t bytes) {
@@ -176,45 +160,19 @@ static struct burst_window *add_window(struct burst_shard *shard, struct burst_c
     return window;
 }
 
-/* The last step of the splitmix64 generator (G. Steele, D. Lea, C. Flood, OOPSLA 2014): each bit of the word decides
- * about each bit of the result. */
-static uint64_t mix(uint64_t word) {
-    word = (word ^ word >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    word = (word ^ word >> 27) * UINT64_C(0x94d049bb133111eb);
-    return word ^ word >> 31;
-}
-
-/* What clients choose, address and path, comes hashed with the secret key, so mixing is enough here. The factors, any
- * odd numbers with their bits well spread, keep apart what a configuration chooses. */
-static uint64_t window_hash(const struct burst_window_key *key) {
-    uint64_t place = (uint64_t)key->kind << 32 | key->host_id;
-    uint64_t rule = (uint64_t)key->rule.count << 32 | key->rule.interval_s;
-    return mix((key->client_hash ^ key->path_hash) + place * UINT64_C(0x9e3779b97f4a7c15) +
-               rule * UINT64_C(0xd6e8feb86659fd93));
-}
-
-struct sliding_window *burst_window_get(struct burst_guard *guard, struct burst_shard *shard,
-                                        struct burst_client *client, const struct burst_window_key *key) {
-    uint64_t hash = window_hash(key);
-    struct burst_window **bucket = window_bucket(guard, shard, hash), *window = *bucket;
-    while (window != NULL && (window->hash != hash || window->client != client)) {
-        window = window->chain;
-    }
-    if (window != NULL) {
-        window->recency.was_used = true;
-        return counter_of(window);
-    }
+struct sliding_window *burst_window_make(struct burst_guard *guard, struct burst_shard *shard,
+                                         struct burst_client *client, struct burst_window_key key, uint64_t hash) {
     /* Hosts may set different limits for all requests together, and count in one window; and the line about a
      * connection refused says how many there were. */
-    bool beyond_limit = key->kind == BURST_WINDOW_REQUESTS || key->kind == BURST_WINDOW_CONNECTIONS;
-    size_t counter_bytes = sliding_window_bytes(key->rule.count, beyond_limit);
-    if (!make_room_for_window(guard, shard, counter_bytes + sizeof *window + ALLOCATION_OVERHEAD_BYTES)) {
+    bool beyond_limit = key.kind == BURST_WINDOW_REQUESTS || key.kind == BURST_WINDOW_CONNECTIONS;
+    size_t counter_bytes = sliding_window_bytes(key.rule.count, beyond_limit);
+    if (!make_room_for_window(guard, shard, counter_bytes + sizeof(struct burst_window) + ALLOCATION_OVERHEAD_BYTES)) {
         shard->no_room++;
         return NULL;
     }
-    window = add_window(shard, client, bucket, hash, counter_bytes);
-    struct sliding_window *counter = counter_of(window);
-    sliding_window_init(counter, key->rule.count, beyond_limit, key->rule.interval_s);
+    struct sliding_window *counter =
+        burst_window_counter(add_window(shard, client, burst_window_bucket(guard, shard, hash), hash, counter_bytes));
+    sliding_window_init(counter, key.rule.count, beyond_limit, key.rule.interval_s);
     return counter;
 }
 

@@ -14,6 +14,7 @@
 #include "shaper/burst.h"
 #include "shaper/burst_prefixes.h"
 #include "shaper/name_table.h"
+#include "shaper/path_hash.h"
 #include "shaper/recency.h"
 #include "shaper/sliding_window.h"
 
@@ -78,6 +79,7 @@ struct burst_guard {
     struct burst_shard shards[BURST_SHARDS_MAX];
     size_t shard_count; /* a power of two */
     struct siphash_key key;
+    struct path_hash_key path_key;
     size_t clients_max, window_bytes_max;            /* of a shard */
     size_t client_bucket_count, window_bucket_count; /* of a shard */
     atomic_uint ipv6_prefix_bits;
@@ -94,7 +96,6 @@ struct burst_identity {
     uint64_t hash;
 };
 struct burst_identity burst_identity(struct burst_guard *guard, const struct ip_address *client);
-struct burst_identity burst_identity_of(const struct burst_client *client);
 /* How many bits of such an address are a client. */
 uint8_t burst_client_bits(const struct burst_guard *guard, const struct ip_address *address);
 
@@ -126,10 +127,51 @@ struct burst_window_key {
     uint32_t host_id;
     struct burst_rule rule;
 };
-uint64_t burst_hash(const struct burst_guard *guard, const void *bytes, size_t count);
+
+/* The last step of the splitmix64 generator (G. Steele, D. Lea, C. Flood, OOPSLA 2014): each bit of the word decides
+ * about each bit of the result. */
+static inline uint64_t burst_mix(uint64_t word) {
+    word = (word ^ word >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    word = (word ^ word >> 27) * UINT64_C(0x94d049bb133111eb);
+    return word ^ word >> 31;
+}
+
+/* What clients choose, address and path, comes hashed with secret keys, so mixing is enough here. The factors, any odd
+ * numbers with their bits well spread, keep apart what a configuration chooses. */
+static inline uint64_t burst_window_hash(const struct burst_window_key *key) {
+    uint64_t place = (uint64_t)key->kind << 32 | key->host_id;
+    uint64_t rule = (uint64_t)key->rule.count << 32 | key->rule.interval_s;
+    return burst_mix((key->client_hash ^ key->path_hash) + place * UINT64_C(0x9e3779b97f4a7c15) +
+                     rule * UINT64_C(0xd6e8feb86659fd93));
+}
+
+static inline struct burst_window **burst_window_bucket(const struct burst_guard *guard, struct burst_shard *shard,
+                                                        uint64_t hash) {
+    return &shard->windows[hash % guard->window_bucket_count];
+}
+
+static inline struct sliding_window *burst_window_counter(struct burst_window *window) {
+    return (struct sliding_window *)(void *)(window + 1);
+}
+
+/* One that is not there yet. NULL: no room. */
+struct sliding_window *burst_window_make(struct burst_guard *guard, struct burst_shard *shard,
+                                         struct burst_client *client, struct burst_window_key key, uint64_t hash);
+
 /* The window, made when there is none; only until the next call. NULL: no room. */
-struct sliding_window *burst_window_get(struct burst_guard *guard, struct burst_shard *shard,
-                                        struct burst_client *client, const struct burst_window_key *key);
+static inline struct sliding_window *burst_window_get(struct burst_guard *guard, struct burst_shard *shard,
+                                                      struct burst_client *client, struct burst_window_key key) {
+    uint64_t hash = burst_window_hash(&key);
+    struct burst_window *window = *burst_window_bucket(guard, shard, hash);
+    while (window != NULL && (window->hash != hash || window->client != client)) {
+        window = window->chain;
+    }
+    if (window == NULL) {
+        return burst_window_make(guard, shard, client, key, hash);
+    }
+    window->recency.was_used = true;
+    return burst_window_counter(window);
+}
 
 /* ---- blocks of clients (burst_blocks.c) ---- */
 

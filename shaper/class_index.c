@@ -20,10 +20,16 @@ struct slot {
     const struct client_class *class; /* NULL: free */
 };
 
+/* A length that prefixes have, and which bits of an address it leaves. */
+struct length {
+    struct words mask;
+    uint8_t bits;
+};
+
 struct class_index {
     struct slot *slots;
     size_t mask; /* slots - 1; at least half of them are free */
-    uint8_t lengths_v4[33], lengths_v6[129];
+    struct length lengths_v4[33], lengths_v6[129];
     size_t length_count_v4, length_count_v6; /* in use, longest first */
 };
 
@@ -36,10 +42,6 @@ static struct words words_of(const struct ip_address *address) {
 
 static uint64_t first_bits(unsigned count) {
     return count == 0 ? 0 : count < 64 ? UINT64_MAX << (64 - count) : UINT64_MAX;
-}
-
-static struct words masked(struct words address, unsigned length) {
-    return (struct words){address.high & first_bits(length), length > 64 ? address.low & first_bits(length - 64) : 0};
 }
 
 /* The prefixes come from the operator, so nobody can choose them to collide. The factors: any odd numbers with their
@@ -61,11 +63,12 @@ static struct slot *find_slot(const struct class_index *index, struct words pref
     }
 }
 
-static size_t list_lengths(const bool *used, unsigned longest, uint8_t *lengths) {
+static size_t list_lengths(const bool *used, unsigned longest, struct length *lengths) {
     size_t count = 0;
     for (unsigned length = longest + 1; length-- > 0;) {
         if (used[length]) {
-            lengths[count++] = (uint8_t)length;
+            struct words mask = {first_bits(length), length > 64 ? first_bits(length - 64) : 0};
+            lengths[count++] = (struct length){mask, (uint8_t)length};
         }
     }
     return count;
@@ -108,12 +111,12 @@ void class_tree_free(struct class_index **index) {
 
 const struct client_class *class_tree_find(const struct class_index *index, const struct ip_address *address) {
     bool is_v4 = address->family == IP_V4;
-    const uint8_t *lengths = is_v4 ? index->lengths_v4 : index->lengths_v6;
+    const struct length *length = is_v4 ? index->lengths_v4 : index->lengths_v6;
     size_t count = is_v4 ? index->length_count_v4 : address->family == IP_V6 ? index->length_count_v6 : 0;
     struct words words = words_of(address);
-    for (size_t i = 0; i < count; i++) {
-        const struct client_class *class =
-            find_slot(index, masked(words, lengths[i]), address->family, lengths[i])->class;
+    for (; count > 0; count--, length++) {
+        struct words prefix = {words.high & length->mask.high, words.low & length->mask.low};
+        const struct client_class *class = find_slot(index, prefix, address->family, length->bits)->class;
         if (class != NULL) {
             return class;
         }

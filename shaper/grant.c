@@ -13,12 +13,8 @@ enum { FIRST_BYTES_MAX = 16384, FIRST_BYTES_PER_S = 4, BITS_PER_BYTE = 8 };
 /* While a speed may change at any byte, no more than this goes out before it is looked at again. */
 enum { LOOK_AGAIN_BYTES = 16384 };
 
-/* Those that hold now: kept with the ticket, or found and written to *room. */
-static const struct shaper_speeds *speeds_now(const struct shaper_ticket *ticket, enum shaper_direction direction,
-                                              int64_t wall_s, struct shaper_speeds *room) {
-    if (direction == SHAPER_RESPONSE && !ticket->follows_quota) {
-        return &ticket->speeds;
-    }
+static const struct shaper_speeds *find_speeds(const struct shaper_ticket *ticket, enum shaper_direction direction,
+                                               int64_t wall_s, struct shaper_speeds *room) {
     room->count = 0;
     if (ticket->dry_run) {
         return room;
@@ -29,6 +25,14 @@ static const struct shaper_speeds *speeds_now(const struct shaper_ticket *ticket
         ticket_find_speeds(ticket, ticket_exceeded(ticket, wall_s), room);
     }
     return room;
+}
+
+/* Those that hold now: kept with the ticket, or found and written to *room. */
+static inline const struct shaper_speeds *speeds_now(const struct shaper_ticket *ticket,
+                                                     enum shaper_direction direction, int64_t wall_s,
+                                                     struct shaper_speeds *room) {
+    bool are_kept = direction == SHAPER_RESPONSE && !ticket->follows_quota;
+    return are_kept ? &ticket->speeds : find_speeds(ticket, direction, wall_s, room);
 }
 
 static bool was_made_at(const struct shaper_hold *hold, const struct shaper_speeds *speeds) {

@@ -39,10 +39,10 @@ static uint32_t tick_of(const struct sliding_window *window, int64_t now_ns) {
     return (uint32_t)((uint64_t)now_ns >> window->tick_shift);
 }
 
-/* At most so long ago: a tick is as coarse as its shift. */
-static int64_t age_ns(const struct sliding_window *window, size_t slot, uint32_t now_tick) {
-    uint64_t ticks = (uint32_t)(now_tick - window->values[slot]);
-    return (int64_t)(ticks << window->tick_shift | ((UINT64_C(1) << window->tick_shift) - 1));
+/* Whether a slot has left the window, as far as is known: a tick may lie anywhere within its 2^tick_shift ns, and
+ * counts as the earliest of them. So whole ticks are compared. */
+static bool has_left(const struct sliding_window *window, size_t slot, uint32_t now_tick) {
+    return now_tick - window->values[slot] >= (uint32_t)((uint64_t)interval_ns(window) >> window->tick_shift);
 }
 
 static bool has_passed(const struct sliding_window *window, int64_t now_ns) {
@@ -69,40 +69,40 @@ uint64_t sliding_window_count(const struct sliding_window *window, int64_t now_n
     uint32_t now_tick = tick_of(window, not_before_last(window, now_ns));
     uint32_t events = window->events;
     size_t slot = oldest(window);
-    for (size_t left = window->used; left > 0 && age_ns(window, slot, now_tick) >= interval_ns(window); left--) {
+    for (size_t left = window->used; left > 0 && has_left(window, slot, now_tick); left--) {
         events -= events_of(window, slot);
         slot = slot + 1 < window->slots ? slot + 1 : 0;
     }
     return events;
 }
 
-/* Forgets what has left the window; returns the moment as it counts. */
-static int64_t advance(struct sliding_window *window, int64_t now_ns) {
-    if (has_passed(window, now_ns)) {
+/* A moment as it counts in a window, and the window's interval, in its ticks. */
+struct moment {
+    int64_t now_ns;
+    uint32_t now_tick, interval_ticks;
+};
+
+/* Forgets what has left the window. */
+static inline struct moment advance(struct sliding_window *window, int64_t now_ns) {
+    int64_t length_ns = interval_ns(window);
+    unsigned shift = window->tick_shift;
+    struct moment moment = {.now_ns = now_ns, .interval_ticks = (uint32_t)((uint64_t)length_ns >> shift)};
+    if (window->last_ns == WINDOW_EMPTY || now_ns - window->last_ns >= length_ns) {
         window->used = 0;
         window->events = 0;
-        return now_ns;
+        moment.now_tick = (uint32_t)((uint64_t)now_ns >> shift);
+        return moment;
     }
-    now_ns = not_before_last(window, now_ns);
-    uint32_t now_tick = tick_of(window, now_ns);
-    while (window->used > 0 && age_ns(window, oldest(window), now_tick) >= interval_ns(window)) {
+    moment.now_ns = not_before_last(window, now_ns);
+    moment.now_tick = (uint32_t)((uint64_t)moment.now_ns >> shift);
+    while (window->used > 0 && moment.now_tick - window->values[oldest(window)] >= moment.interval_ticks) {
         window->events -= events_of(window, oldest(window));
         window->used--;
     }
-    return now_ns;
+    return moment;
 }
 
-static void add(struct sliding_window *window, int64_t now_ns) {
-    uint32_t now_tick = tick_of(window, now_ns);
-    uint32_t *counts = window->has_counts ? window->values + window->slots : NULL;
-    window->last_ns = now_ns;
-    if (counts != NULL && window->used > 0 &&
-        age_ns(window, window->newest, now_tick) < interval_ns(window) / WINDOW_SHARED_SLOTS) {
-        uint32_t one = window->events < UINT32_MAX ? 1 : 0;
-        counts[window->newest] += one;
-        window->events += one;
-        return;
-    }
+static void begin_slot(struct sliding_window *window, uint32_t now_tick) {
     if (window->used == window->slots) { /* the oldest gives way, be it that rounding kept it in the window */
         window->events -= events_of(window, oldest(window));
         window->used--;
@@ -112,23 +112,36 @@ static void add(struct sliding_window *window, int64_t now_ns) {
     uint32_t one = window->events < UINT32_MAX ? 1 : 0;
     window->events += one;
     window->values[window->newest] = now_tick;
-    if (counts != NULL) {
-        counts[window->newest] = one;
+    if (window->has_counts) {
+        window->values[window->slots + window->newest] = one;
+    }
+}
+
+static inline void add(struct sliding_window *window, struct moment moment) {
+    size_t newest = window->newest;
+    window->last_ns = moment.now_ns;
+    if (window->has_counts && window->used > 0 &&
+        moment.now_tick - window->values[newest] < moment.interval_ticks / WINDOW_SHARED_SLOTS) {
+        uint32_t one = window->events < UINT32_MAX ? 1 : 0;
+        window->values[window->slots + newest] += one;
+        window->events += one;
+    } else {
+        begin_slot(window, moment.now_tick);
     }
 }
 
 uint64_t sliding_window_add(struct sliding_window *window, int64_t now_ns) {
-    now_ns = advance(window, now_ns);
+    struct moment moment = advance(window, now_ns);
     uint64_t before = window->events;
-    add(window, now_ns);
+    add(window, moment);
     return before + 1;
 }
 
 bool sliding_window_take(struct sliding_window *window, uint32_t limit, int64_t now_ns) {
-    now_ns = advance(window, now_ns);
+    struct moment moment = advance(window, now_ns);
     if (window->events >= limit) {
         return false;
     }
-    add(window, now_ns);
+    add(window, moment);
     return true;
 }
