@@ -14,7 +14,8 @@
 #include "proxy/process.h"
 
 enum {
-    ACCEPT_BURST = 64,   /* connections an event; then the others get their turn */
+    ACCEPT_BURST = 64,   /* connections an event at most; then the others get their turn */
+    ACCEPT_MORE = 4,     /* after so many turns in a row that took all they may, they may take twice as many */
     ACCEPT_LAST = 65536, /* when the listener is about to be closed: more than any queue holds */
 };
 #define REST_SECONDS 0.5
@@ -25,6 +26,9 @@ struct worker_listener {
     struct worker_listener *next;
     char *name; /* listener->name */
     struct client_origin through;
+    int burst;           /* connections an event: as many as there mostly are, see on_connection() */
+    unsigned full_turns; /* in a row that took so many */
+    unsigned last_turn;  /* ev_iteration() */
 };
 
 enum accepted { ACCEPTED, ACCEPT_AGAIN, ACCEPT_NOTHING, ACCEPT_REST };
@@ -107,24 +111,44 @@ static void rest(struct worker_thread *thread, int number) {
     ev_timer_start(worker->loop, &thread->rest_timer);
 }
 
-static bool accept_some(struct worker_thread *thread, struct worker_listener *listener, int at_most) {
-    for (int i = 0; i < at_most; i++) {
-        enum accepted result = accept_one(thread, listener);
-        if (result == ACCEPT_REST) {
-            rest(thread, errno);
-            return false;
-        }
-        if (result == ACCEPT_NOTHING) {
+/* ---- a queue of connections ---- */
+
+/* Returns how it ended: with the last connection, without one more, or in trouble. */
+static enum accepted accept_some(struct worker_thread *thread, struct worker_listener *listener, int at_most,
+                                 int *taken) {
+    enum accepted result = ACCEPTED;
+    for (*taken = 0; *taken < at_most; ++*taken) {
+        result = accept_one(thread, listener);
+        if (result == ACCEPT_REST || result == ACCEPT_NOTHING) {
             break;
         }
     }
-    return true;
+    if (result == ACCEPT_REST) {
+        rest(thread, errno);
+    }
+    return result;
 }
 
+/* To find the queue empty costs nearly as much as a connection, because the kernel has made a socket by then: so no
+ * more are asked for than there mostly are. Those that are left bring the next turn. */
 static void on_connection(struct ev_loop *loop, ev_io *watcher, int events) {
-    (void)loop;
     (void)events;
-    accept_some(watcher->data, (struct worker_listener *)watcher, ACCEPT_BURST);
+    struct worker_listener *listener = (struct worker_listener *)watcher;
+    int taken;
+    enum accepted result = accept_some(watcher->data, listener, listener->burst, &taken);
+    unsigned turn = ev_iteration(loop);
+    bool follows = turn == listener->last_turn + 1;
+    listener->last_turn = turn;
+    if (result == ACCEPT_NOTHING) {
+        listener->burst = taken > 0 ? taken : 1;
+        listener->full_turns = 0;
+        return;
+    }
+    listener->full_turns = follows ? listener->full_turns + 1 : 1;
+    if (listener->full_turns >= ACCEPT_MORE) {
+        listener->burst = listener->burst * 2 < ACCEPT_BURST ? listener->burst * 2 : ACCEPT_BURST;
+        listener->full_turns = 0;
+    }
 }
 
 /* ---- listeners ---- */
@@ -176,6 +200,7 @@ void worker_add_listeners(struct worker_thread *thread, const struct worker_sock
         describe(&listener->through, settings);
         ev_io_init(&listener->watcher, on_connection, sockets[i].fd, EV_READ);
         listener->watcher.data = thread;
+        listener->burst = 1;
         listener->next = worker->listeners;
         worker->listeners = listener;
         worker->listener_count++;
@@ -197,7 +222,8 @@ void worker_close_listeners(struct worker_thread *thread, const struct config *k
             continue;
         }
         if (keep != NULL) {
-            accept_some(thread, listener, ACCEPT_LAST);
+            int taken;
+            accept_some(thread, listener, ACCEPT_LAST, &taken);
         }
         *link = listener->next;
         worker->listener_count--;
@@ -213,7 +239,8 @@ void worker_close_listeners(struct worker_thread *thread, const struct config *k
 
 void worker_accept_rest_of_queue(struct worker_thread *thread) {
     for (struct worker_listener *listener = thread->worker.listeners; listener != NULL; listener = listener->next) {
-        if (!accept_some(thread, listener, ACCEPT_LAST)) {
+        int taken;
+        if (accept_some(thread, listener, ACCEPT_LAST, &taken) == ACCEPT_REST) {
             return; /* out of descriptors: these connections are lost */
         }
     }
