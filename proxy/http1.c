@@ -104,6 +104,7 @@ static size_t send_ready(void *downstream, const struct ready_answer *answer, in
     const struct http_wire wire = {.close = !session->keep,
                                    .keep_alive = session->keep && exchange->request.minor_version == 0};
     size_t head_bytes;
+    session->client->stream.ends = !session->keep && session->client->stream.tls == NULL;
     stream_lead(&session->client->stream, ready_answer_write(answer, &exchange->arena, retry_after_s,
                                                              exchange->worker->http_date, &wire, &head_bytes));
     return head_bytes;

@@ -89,6 +89,9 @@ void stream_say_end(struct stream *stream) {
     if (stream->tls != NULL && stream_out_empty(stream) && !stream->unwritable && !stream->broken) {
         tls_link_end(stream->tls);
     }
+    if (stream->ends && stream->fd >= 0) { /* close() alone would forget what waits, should the peer have sent more */
+        shutdown(stream->fd, SHUT_WR);
+    }
 }
 
 /* --- the watcher --- */
@@ -239,6 +242,11 @@ static size_t account_sent(struct stream *stream, size_t sent) {
     return sent - from_out;
 }
 
+/* What is written last waits for the end, and goes in one segment with it. */
+static int send_flags(const struct stream *stream) {
+    return stream->ends ? MSG_NOSIGNAL | MSG_MORE : MSG_NOSIGNAL;
+}
+
 __attribute__((noinline)) static ssize_t send_pieces(struct stream *stream, struct span bytes) {
     struct iovec pieces[3];
     size_t count = 0;
@@ -252,7 +260,7 @@ __attribute__((noinline)) static ssize_t send_pieces(struct stream *stream, stru
         pieces[count++] = piece(bytes);
     }
     const struct msghdr message = {.msg_iov = pieces, .msg_iovlen = count};
-    return sendmsg(stream->fd, &message, MSG_NOSIGNAL);
+    return sendmsg(stream->fd, &message, send_flags(stream));
 }
 
 size_t stream_send(struct stream *stream, struct span bytes) {
@@ -263,8 +271,9 @@ size_t stream_send(struct stream *stream, struct span bytes) {
     if (stream->tls != NULL && !tls_link_is_sealed_by_kernel(stream->tls)) {
         return send_tls(stream, bytes);
     }
-    ssize_t result = offered == stream->lead.len ? send(stream->fd, stream->lead.ptr, offered, MSG_NOSIGNAL)
-                     : offered == bytes.len      ? send(stream->fd, bytes.ptr, offered, MSG_NOSIGNAL)
+    int flags = send_flags(stream);
+    ssize_t result = offered == stream->lead.len ? send(stream->fd, stream->lead.ptr, offered, flags)
+                     : offered == bytes.len      ? send(stream->fd, bytes.ptr, offered, flags)
                                                  : send_pieces(stream, bytes);
     if (result < 0) {
         stream->write_blocked = errno == EAGAIN || errno == EINTR;
@@ -292,7 +301,7 @@ uint64_t stream_taken(const struct stream *stream) {
 
 void stream_shutdown(struct stream *stream) {
     stream_say_end(stream);
-    if (stream->fd >= 0) {
+    if (stream->fd >= 0 && !stream->ends) {
         shutdown(stream->fd, SHUT_WR);
     }
 }

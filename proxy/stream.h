@@ -39,6 +39,7 @@ struct stream {
     bool unwritable;    /* a write failed: nothing more can be sent; what the peer has sent can still be read */
     bool write_blocked; /* the last write took less than was offered: only an EV_WRITE ends this */
     bool read_short;    /* the last read left room: nothing more is waiting */
+    bool ends;          /* plain: the end is sent as soon as all is written, so what is written may wait for it */
 };
 
 /* Takes over the descriptor; nothing is watched yet. */
