@@ -173,6 +173,7 @@ void exchange_count_shaping(const struct exchange *exchange) {
         .host = exchange->route.host->index,
         .worker = exchange->worker->index,
         .client = exchange->from.client,
+        .ticket = &exchange->ticket,
         .status = exchange->head_sent ? (unsigned)exchange->response.status : 0,
         .bytes_in = exchange->operations->bytes_in(exchange->downstream),
         .delay_ns = exchange->delay_ns,

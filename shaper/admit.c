@@ -271,6 +271,13 @@ static void count_one(struct tally *tally, const struct shaper_served *served) {
 }
 
 void shaper_count(const struct shaper_binding *binding, const struct shaper_served *served) {
+    const struct shaper_ticket *ticket = served->ticket;
+    if (ticket != NULL && ticket->tallies[0] != NULL) {
+        for (size_t i = 0; i < TICKET_TALLIES && ticket->tallies[i] != NULL; i++) {
+            count_one(ticket->tallies[i], served);
+        }
+        return;
+    }
     const struct host_binding *host = &binding->hosts[served->host];
     count_one(tally_of(host->record->tallies, served->worker), served);
     if (host->user_record != NULL) {

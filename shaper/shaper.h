@@ -109,9 +109,7 @@ struct shaper_ticket {
     struct traffic_class *host_class, *user_class;
     struct class_record *class; /* of the client, over all hosts; NULL: in none */
     struct client_record *client;
-    struct shaper_visitor *visitor; /* that gets the record back; NULL: the table does */
-    struct tally
-        *tallies[TICKET_TALLIES]; /* of the host, the user and the class, this worker's; NULL behind the last */
+    struct shaper_visitor *visitor;              /* that gets the record back; NULL: the table does */
     struct traffic_scope *scopes[SHAPER_SCOPES]; /* of the five above; NULL: none */
     uint64_t generation;                         /* of the binding that the speeds below come from */
     uint64_t upload_bits_per_s;
@@ -122,7 +120,9 @@ struct shaper_ticket {
     bool has_begun;            /* the response */
     bool follows_quota;        /* a speed changes when a quota is exceeded */
     bool dry_run;
-    bool is_uncapped;    /* nothing holds: its bytes are only counted */
+    bool is_uncapped;                      /* nothing holds: its bytes are only counted */
+    struct tally *tallies[TICKET_TALLIES]; /* of the host, the user and the class, this worker's; NULL behind the last;
+                                              still there when the ticket is released, for shaper_count() */
     struct shaper_hold { /* the one reservation of a direction; from here on only so many lanes are set as are counted
                           */
         struct lane *lanes[SHAPER_SCOPES];
@@ -172,10 +172,12 @@ void shaper_return(struct shaper_ticket *ticket, enum shaper_direction direction
 
 /* What came of a request, for everybody's count. */
 struct shaper_served {
-    size_t host;              /* index in config->hosts */
-    unsigned worker;          /* whose thread this is */
-    struct ip_address client; /* IP_NONE: not known */
-    unsigned status;          /* of the response; 0: none was sent */
+    size_t host;                        /* index in config->hosts */
+    unsigned worker;                    /* whose thread this is */
+    struct ip_address client;           /* IP_NONE: not known */
+    const struct shaper_ticket *ticket; /* that it was admitted or refused with, and that is released: tells whose
+                                           counts these are; a zeroed one, or NULL: it was not asked about */
+    unsigned status;                    /* of the response; 0: none was sent */
     uint64_t bytes_in;
     int64_t delay_ns;
     enum shaper_reason refused, delayed; /* SHAPER_REASON_NONE: it was not; not those of a dry run */

@@ -13,8 +13,8 @@ void shaper_forget_visitor(struct shaper_visitor *visitor, struct shaper_time no
 }
 
 /* The record that the connection kept, when it is the one; else it keeps it no longer. */
-static struct client_record *take_kept(struct shaper_visitor *visitor, const struct client_key *key,
-                                       struct shaper_time now) {
+static inline struct client_record *take_kept(struct shaper_visitor *visitor, const struct client_key *key,
+                                              struct shaper_time now) {
     struct client_record *kept = visitor != NULL ? visitor->client : NULL;
     if (kept == NULL) {
         return NULL;
@@ -27,7 +27,7 @@ static struct client_record *take_kept(struct shaper_visitor *visitor, const str
     return NULL;
 }
 
-static void pin_client(struct shaper_ticket *ticket, struct shaper_time now) {
+static inline void pin_client(struct shaper_ticket *ticket, struct shaper_time now) {
     if (ticket->client == NULL && ticket->address.family != IP_NONE) {
         struct client_key key = {ticket->address, (uint32_t)ticket->host->id};
         ticket->client = take_kept(ticket->visitor, &key, now);
@@ -55,9 +55,9 @@ static struct ip_address masked(const struct ip_address *address, const struct s
                                     : *address;
 }
 
-/* Once or twice a request: the room for reservations that there are not is left as it is. */
+/* Once or twice a request: the room for reservations that there are not is left as it is, and who counts is kept. */
 void ticket_clear(struct shaper_ticket *ticket) {
-    memset(ticket, 0, offsetof(struct shaper_ticket, holds));
+    memset(ticket, 0, offsetof(struct shaper_ticket, tallies));
     for (size_t i = 0; i < SHAPER_DIRECTIONS; i++) {
         ticket->holds[i].lane_count = 0;
         ticket->holds[i].bytes = 0;
@@ -86,13 +86,16 @@ void ticket_open(struct shaper_ticket *ticket, const struct shaper_binding *bind
     const struct client_class *class = has_classes ? class_tree_find(binding->classes, &request->client) : NULL;
     if (class != NULL) {
         ticket->class = binding->class_records[class->index];
-        ticket->tallies[tally_count] = tally_of(ticket->class->tallies, request->worker);
+        ticket->tallies[tally_count++] = tally_of(ticket->class->tallies, request->worker);
         ticket->host_class = traffic_class_of(ticket->host, binding->class_ids[class->index]);
         ticket->scopes[SHAPER_HOST_CLASS] = &ticket->host_class->scope;
         if (ticket->user != NULL) {
             ticket->user_class = traffic_class_of(ticket->user, binding->class_ids[class->index]);
             ticket->scopes[SHAPER_USER_CLASS] = &ticket->user_class->scope;
         }
+    }
+    for (; tally_count < TICKET_TALLIES; tally_count++) {
+        ticket->tallies[tally_count] = NULL;
     }
     if (host->knows_clients) {
         pin_client(ticket, now);
