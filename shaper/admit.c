@@ -88,11 +88,12 @@ static void give_turns_back(struct shaper_ticket *ticket, const struct speed_lim
     }
 }
 
-/* The request waits for the last of its turns. */
-static bool take_turns(struct shaper_ticket *ticket, const struct speed_limit *const *speeds, int64_t now_ns,
-                       int64_t max_delay_ns, struct shaper_decision *decision) {
-    for (size_t i = 0; i < SHAPER_SCOPES; i++) {
-        if (ticket->scopes[i] == NULL || speeds[i]->requests_per_s == 0) {
+/* The request waits for the last of its turns. rates: bits of the scopes that may have one. */
+static bool take_turns(struct shaper_ticket *ticket, const struct speed_limit *const *speeds, unsigned rates,
+                       int64_t now_ns, int64_t max_delay_ns, struct shaper_decision *decision) {
+    for (unsigned left = rates & ticket->counted_in; left != 0; left &= left - 1) {
+        size_t i = (size_t)__builtin_ctz(left);
+        if (speeds[i]->requests_per_s == 0) {
             continue;
         }
         struct request_turn turn =
@@ -169,6 +170,7 @@ static bool within_quotas(const struct shaper_ticket *ticket, const struct shape
 /* What holds for the counts and rates of one request. */
 struct in_force {
     const struct speed_limit *speeds[SHAPER_SCOPES];
+    unsigned limited;                        /* bits of the scopes that may have one of them */
     struct scope_speeds room[SHAPER_SCOPES]; /* for those that had to be reckoned */
 };
 
@@ -182,7 +184,8 @@ static void use_ready_speeds(struct shaper_ticket *ticket, const struct shaper_b
     in_force->speeds[SHAPER_USER] = user != NULL ? &user->traffic.speed : &no_limit;
     in_force->speeds[SHAPER_CLIENT] = &host->remote_speed;
     in_force->speeds[SHAPER_HOST_CLASS] = in_force->speeds[SHAPER_USER_CLASS] = &no_limit;
-    ticket_take_one_speed_each(ticket, binding, host->limits, in_force->speeds);
+    in_force->limited = 1 << SHAPER_HOST | 1 << SHAPER_USER | 1 << SHAPER_CLIENT;
+    ticket_take_one_speed_each(ticket, binding, host->limits, in_force->speeds, in_force->limited);
 }
 
 /* The exceeded speed has its own counts and rates; a request that will be sent elsewhere is judged by the normal
@@ -191,6 +194,7 @@ static void reckon_speeds(struct shaper_ticket *ticket, const struct shaper_bind
                           const struct host_binding *host, unsigned exceeded, struct in_force *in_force) {
     binding_speeds(binding, host->limits, ticket_class_id(ticket), in_force->room);
     ticket_take_speeds(ticket, binding, host->limits, in_force->room);
+    in_force->limited = HOST_SCOPES | USER_SCOPES;
     unsigned slowed = is_served_over_quota(&host->limits->traffic) ? HOST_SCOPES : 0;
     slowed |= host->limits->user != NULL && is_served_over_quota(&host->limits->user->traffic) ? USER_SCOPES : 0;
     for (size_t i = 0; i < SHAPER_SCOPES; i++) {
@@ -234,7 +238,8 @@ void shaper_admit(struct shaper_binding *binding, const struct shaper_request *r
     }
 
     bool is_served = enter_counts(ticket, in_force.speeds, decision);
-    if (is_served && !take_turns(ticket, in_force.speeds, now.mono_ns, host->limits->max_delay_ns, decision)) {
+    if (is_served &&
+        !take_turns(ticket, in_force.speeds, in_force.limited, now.mono_ns, host->limits->max_delay_ns, decision)) {
         leave_counts(ticket);
         is_served = false;
     }

@@ -12,9 +12,13 @@ static void note_most(struct in_flight *count, unsigned now) {
 }
 
 bool in_flight_enter(struct in_flight *count, uint32_t limit) {
+    if (limit == 0) {
+        note_most(count, atomic_fetch_add_explicit(&count->now, 1, memory_order_relaxed) + 1);
+        return true;
+    }
     unsigned before = atomic_load_explicit(&count->now, memory_order_relaxed);
     do {
-        if (limit > 0 && before >= limit) {
+        if (before >= limit) {
             return false;
         }
     } while (!atomic_compare_exchange_weak_explicit(&count->now, &before, before + 1, memory_order_relaxed,

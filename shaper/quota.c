@@ -137,23 +137,12 @@ static void refresh(struct quota *quota, int64_t now_s) {
     publish_allowances(quota, now_s);
 }
 
-static inline bool is_fresh(const struct quota *quota, int64_t now_s) {
-    return now_s < atomic_load_explicit(&quota->fresh_until_s, memory_order_acquire) &&
-           now_s >= atomic_load_explicit(&quota->fresh_from_s, memory_order_relaxed);
-}
-
-__attribute__((noinline)) static void refresh_if_stale(struct quota *quota, int64_t now_s) {
+void quota_refresh(struct quota *quota, int64_t now_s) {
     pthread_mutex_lock(&quota->lock);
-    if (!is_fresh(quota, now_s)) {
+    if (!quota_is_fresh(quota, now_s)) {
         refresh(quota, now_s);
     }
     pthread_mutex_unlock(&quota->lock);
-}
-
-static inline void ensure_fresh(struct quota *quota, int64_t now_s) {
-    if (!is_fresh(quota, now_s)) {
-        refresh_if_stale(quota, now_s);
-    }
 }
 
 /* ---- what is asked ---- */
@@ -176,40 +165,8 @@ void quota_set_limits(struct quota *quota, const struct quota_limits *limits) {
     pthread_mutex_unlock(&quota->lock);
 }
 
-unsigned quota_exceeded(struct quota *quota, const struct quota_class *class, int64_t now_s) {
-    ensure_fresh(quota, now_s);
-    unsigned exceeded = 0;
-    if (atomic_load_explicit(&quota->used_bytes, memory_order_relaxed) >
-        atomic_load_explicit(&quota->allowed_bytes, memory_order_relaxed)) {
-        exceeded |= QUOTA_TOTAL_EXCEEDED;
-    }
-    if (class != NULL && atomic_load_explicit(&class->used_bytes, memory_order_relaxed) >
-                             atomic_load_explicit(&class->allowed_bytes, memory_order_relaxed)) {
-        exceeded |= QUOTA_CLASS_EXCEEDED;
-    }
-    return exceeded;
-}
-
-uint64_t quota_epoch(struct quota *quota, int64_t now_s) {
-    ensure_fresh(quota, now_s);
-    return atomic_load_explicit(&quota->epoch, memory_order_relaxed);
-}
-
-bool quota_client_exceeded(struct quota *quota, uint64_t used_bytes, int64_t now_s) {
-    ensure_fresh(quota, now_s);
-    return used_bytes > atomic_load_explicit(&quota->client_allowed_bytes, memory_order_relaxed);
-}
-
-void quota_count(struct quota *quota, struct quota_class *class, uint64_t bytes, int64_t now_s) {
-    ensure_fresh(quota, now_s);
-    atomic_fetch_add_explicit(&quota->used_bytes, bytes, memory_order_relaxed);
-    if (class != NULL) {
-        atomic_fetch_add_explicit(&class->used_bytes, bytes, memory_order_relaxed);
-    }
-}
-
 int64_t quota_next_allowance_s(struct quota *quota, int64_t now_s) {
-    ensure_fresh(quota, now_s);
+    quota_ensure_fresh(quota, now_s);
     int64_t at_s = atomic_load_explicit(&quota->fresh_until_s, memory_order_acquire);
     if (at_s == INT64_MAX) {
         return 0;
@@ -241,7 +198,7 @@ void quota_look(struct quota *quota, size_t class_id, int64_t now_s, struct quot
     *view = (struct quota_view){.begin_s = 0};
     pthread_mutex_lock(&quota->lock);
     bool has_begun = quota->start_s != QUOTA_NOT_BEGUN;
-    if (has_begun && !is_fresh(quota, now_s)) {
+    if (has_begun && !quota_is_fresh(quota, now_s)) {
         refresh(quota, now_s);
     }
     if (class_id == QUOTA_IN_TOTAL) {

@@ -68,17 +68,59 @@ void quota_set_limits(struct quota *quota, const struct quota_limits *limits);
 /* Never NULL; the cost is a step for each class seen here. */
 struct quota_class *quota_class_of(struct quota *quota, size_t class_id);
 
+/* ---- inline, because each request asks and counts for each of its quotas ---- */
+
+/* For what is allowed to be that of this moment: begins the period when nothing has, and later ones. */
+void quota_refresh(struct quota *quota, int64_t now_s);
+
+static inline bool quota_is_fresh(const struct quota *quota, int64_t now_s) {
+    return now_s < atomic_load_explicit(&quota->fresh_until_s, memory_order_acquire) &&
+           now_s >= atomic_load_explicit(&quota->fresh_from_s, memory_order_relaxed);
+}
+
+static inline void quota_ensure_fresh(struct quota *quota, int64_t now_s) {
+    if (!quota_is_fresh(quota, now_s)) {
+        quota_refresh(quota, now_s);
+    }
+}
+
 /* enum quota_exceeded, or 0. `class` may be NULL. The first call begins the period. */
-unsigned quota_exceeded(struct quota *quota, const struct quota_class *class, int64_t now_s);
+static inline unsigned quota_exceeded(struct quota *quota, const struct quota_class *class, int64_t now_s) {
+    quota_ensure_fresh(quota, now_s);
+    unsigned exceeded = 0;
+    if (atomic_load_explicit(&quota->used_bytes, memory_order_relaxed) >
+        atomic_load_explicit(&quota->allowed_bytes, memory_order_relaxed)) {
+        exceeded |= QUOTA_TOTAL_EXCEEDED;
+    }
+    if (class != NULL && atomic_load_explicit(&class->used_bytes, memory_order_relaxed) >
+                             atomic_load_explicit(&class->allowed_bytes, memory_order_relaxed)) {
+        exceeded |= QUOTA_CLASS_EXCEEDED;
+    }
+    return exceeded;
+}
 
 /* Which period the counts belong to, as a number of the quota's own: it grows with each period begun and each reset. */
-uint64_t quota_epoch(struct quota *quota, int64_t now_s);
+static inline uint64_t quota_epoch(struct quota *quota, int64_t now_s) {
+    quota_ensure_fresh(quota, now_s);
+    return atomic_load_explicit(&quota->epoch, memory_order_relaxed);
+}
 
 /* Whether a client has exceeded its part, of which it has used so much in this epoch. */
-bool quota_client_exceeded(struct quota *quota, uint64_t used_bytes, int64_t now_s);
+static inline bool quota_client_exceeded(struct quota *quota, uint64_t used_bytes, int64_t now_s) {
+    quota_ensure_fresh(quota, now_s);
+    return used_bytes > atomic_load_explicit(&quota->client_allowed_bytes, memory_order_relaxed);
+}
 
 /* Counts bytes sent; `class` may be NULL. Begins the period when nothing has. */
-void quota_count(struct quota *quota, struct quota_class *class, uint64_t bytes, int64_t now_s);
+static inline void quota_count(struct quota *quota, struct quota_class *class, uint64_t bytes, int64_t now_s) {
+    quota_ensure_fresh(quota, now_s);
+    atomic_fetch_add_explicit(&quota->used_bytes, bytes, memory_order_relaxed);
+    if (class != NULL) {
+        atomic_fetch_add_explicit(&class->used_bytes, bytes, memory_order_relaxed);
+    }
+}
+
+/* ---- the rest ---- */
 
 /* Seconds until more is allowed, at least 1; 0: never. */
 int64_t quota_next_allowance_s(struct quota *quota, int64_t now_s);

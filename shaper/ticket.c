@@ -127,13 +127,15 @@ void ticket_find_speeds(const struct shaper_ticket *ticket, unsigned exceeded, s
 }
 
 void ticket_take_one_speed_each(struct shaper_ticket *ticket, const struct shaper_binding *binding,
-                                const struct host_limits *limits, const struct speed_limit *const *speeds) {
+                                const struct host_limits *limits, const struct speed_limit *const *speeds,
+                                unsigned limited) {
     ticket->generation = binding->generation;
     ticket->upload_bits_per_s = limits->upload_bits_per_s;
     ticket->dry_run = limits->dry_run;
     ticket->follows_quota = false;
     ticket->speeds.count = 0;
-    for (size_t i = 0; i < SHAPER_SCOPES && !ticket->dry_run; i++) {
+    for (unsigned left = ticket->dry_run ? 0 : limited; left != 0; left &= left - 1) {
+        size_t i = (size_t)__builtin_ctz(left);
         if (ticket->scopes[i] != NULL) {
             ticket_add_speed(&ticket->speeds, &ticket->scopes[i]->lane, speeds[i]->bits_per_s);
         }

@@ -23,9 +23,10 @@ size_t ticket_class_id(const struct shaper_ticket *ticket);
 void ticket_take_speeds(struct shaper_ticket *ticket, const struct shaper_binding *binding,
                         const struct host_limits *limits, const struct scope_speeds *speeds);
 
-/* The same where each scope has one speed, whatever comes of its quota. */
+/* The same where each scope has one speed, whatever comes of its quota; `limited`: bits of those that may have one. */
 void ticket_take_one_speed_each(struct shaper_ticket *ticket, const struct shaper_binding *binding,
-                                const struct host_limits *limits, const struct speed_limit *const *speeds);
+                                const struct host_limits *limits, const struct speed_limit *const *speeds,
+                                unsigned limited);
 
 /* One more, unless it is 0. */
 void ticket_add_speed(struct shaper_speeds *speeds, struct lane *lane, uint64_t bits_per_s);
