@@ -243,7 +243,7 @@ void shaper_admit(struct shaper_binding *binding, const struct shaper_request *r
         leave_counts(ticket);
         is_served = false;
     }
-    if (is_served && !within_quotas(ticket, binding, host, exceeded, now.wall_s, decision)) {
+    if (is_served && exceeded != 0 && !within_quotas(ticket, binding, host, exceeded, now.wall_s, decision)) {
         give_turns_back(ticket, in_force.speeds, SHAPER_SCOPES);
         leave_counts(ticket);
         is_served = false;
@@ -260,12 +260,15 @@ void shaper_admit(struct shaper_binding *binding, const struct shaper_request *r
 
 /* ---- counting ---- */
 
-static void count_one(struct tally *tally, const struct shaper_served *served) {
-    unsigned class = served->status / 100;
-    bool has_class = class >= 1 && class <= 5;
+static enum tally_counter counter_of(unsigned status) {
+    unsigned class = status / 100;
+    return class >= 1 && class <= 5 ? TALLY_RESPONSES_1XX + class - 1 : TALLY_NO_RESPONSE;
+}
+
+static inline void count_one(struct tally *tally, const struct shaper_served *served, enum tally_counter counter) {
     tally_add(&tally->value[TALLY_REQUESTS], 1);
     tally_add(&tally->value[TALLY_BYTES_IN], served->bytes_in);
-    tally_add(&tally->value[has_class ? TALLY_RESPONSES_1XX + class - 1 : TALLY_NO_RESPONSE], 1);
+    tally_add(&tally->value[counter], 1);
     if (served->refused != SHAPER_REASON_NONE) {
         tally_add(&tally->refused[served->refused], 1);
     }
@@ -275,23 +278,31 @@ static void count_one(struct tally *tally, const struct shaper_served *served) {
     }
 }
 
-void shaper_count(const struct shaper_binding *binding, const struct shaper_served *served) {
-    const struct shaper_ticket *ticket = served->ticket;
-    if (ticket != NULL && ticket->tallies[0] != NULL) {
-        for (size_t i = 0; i < TICKET_TALLIES && ticket->tallies[i] != NULL; i++) {
-            count_one(ticket->tallies[i], served);
-        }
-        return;
-    }
+/* Of a request that the shaper was not asked about. Returns how many there are. */
+static size_t find_tallies(const struct shaper_binding *binding, const struct shaper_served *served,
+                           struct tally **tallies) {
     const struct host_binding *host = &binding->hosts[served->host];
-    count_one(tally_of(host->record->tallies, served->worker), served);
+    size_t count = 0;
+    tallies[count++] = tally_of(host->record->tallies, served->worker);
     if (host->user_record != NULL) {
-        count_one(tally_of(host->user_record->tallies, served->worker), served);
+        tallies[count++] = tally_of(host->user_record->tallies, served->worker);
     }
     bool has_classes = binding->config->class_count > 0;
     const struct client_class *class = has_classes ? class_tree_find(binding->classes, &served->client) : NULL;
     if (class != NULL) {
-        count_one(tally_of(binding->class_records[class->index]->tallies, served->worker), served);
+        tallies[count++] = tally_of(binding->class_records[class->index]->tallies, served->worker);
+    }
+    return count;
+}
+
+void shaper_count(const struct shaper_binding *binding, const struct shaper_served *served) {
+    const struct shaper_ticket *ticket = served->ticket;
+    bool was_asked = ticket != NULL && ticket->tally_count > 0;
+    struct tally *room[TICKET_TALLIES], *const *tallies = was_asked ? ticket->tallies : room;
+    size_t count = was_asked ? ticket->tally_count : find_tallies(binding, served, room);
+    enum tally_counter counter = counter_of(served->status);
+    for (size_t i = 0; i < count; i++) {
+        count_one(tallies[i], served, counter);
     }
 }
 

@@ -210,16 +210,12 @@ struct shaper_grant shaper_reserve(struct shaper_ticket *ticket, const struct sh
 /* Bytes that went out beyond the turn are owed to every lane. */
 static void owe(const struct shaper_speeds *speeds, uint64_t bytes, int64_t now_ns) {
     for (size_t i = 0; i < speeds->count; i++) {
-        if (bytes <= LANE_OWED_AT_ONCE_BYTES) {
-            lane_owe_piece(speeds->lanes[i], speeds->bits_per_s[i], bytes, now_ns);
-        } else {
-            lane_owe(speeds->lanes[i], speeds->bits_per_s[i], bytes, now_ns);
-        }
+        lane_owe(speeds->lanes[i], speeds->bits_per_s[i], bytes, now_ns);
     }
 }
 
 static void count_bytes(const struct shaper_ticket *ticket, uint64_t bytes, int64_t wall_s) {
-    for (size_t i = 0; i < TICKET_TALLIES && ticket->tallies[i] != NULL; i++) {
+    for (size_t i = 0; i < ticket->tally_count; i++) {
         tally_add(&ticket->tallies[i]->value[TALLY_BYTES_OUT], bytes);
     }
     struct quota *quota = &ticket->host->quota;

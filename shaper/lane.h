@@ -74,6 +74,12 @@ static inline void lane_settle(struct lane *lane, uint64_t unsent_bytes) {
 }
 
 /* Bytes that went out without a reservation are owed, however many. */
-void lane_owe(struct lane *lane, uint64_t bits_per_s, uint64_t bytes, int64_t now_ns);
+static inline void lane_owe(struct lane *lane, uint64_t bits_per_s, uint64_t bytes, int64_t now_ns) {
+    while (bytes > 0) {
+        uint64_t piece = bytes < LANE_OWED_AT_ONCE_BYTES ? bytes : LANE_OWED_AT_ONCE_BYTES;
+        lane_owe_piece(lane, bits_per_s, piece, now_ns);
+        bytes -= piece;
+    }
+}
 
 #endif

@@ -1,4 +1,4 @@
-/* Pacer: one compare-and-swap a reservation. Called on every worker for each piece that is paced.
+/* Pacer: what is not done for each reservation, which is one compare-and-swap (pacer.h). Called on every worker.
  * Always true: promised_until only moves by whole reservations, forth when taken and back when given back. */
 #include "shaper/pacer.h"
 

@@ -63,7 +63,12 @@ static inline int64_t pacer_reserve_within(struct pacer *pacer, struct pace pace
     }
 }
 
-/* What costs so much, at most INT64_MAX, is owed. */
+/* The same, however long they have to wait. */
+static inline int64_t pacer_reserve(struct pacer *pacer, struct pace pace, uint64_t units, int64_t now_ns) {
+    return pacer_reserve_within(pacer, pace, units, now_ns, INT64_MAX);
+}
+
+/* Takes what costs so much, whenever it may go. */
 static inline void pacer_owe(struct pacer *pacer, int64_t cost_parts, int64_t burst_ns, int64_t now_ns) {
     int64_t oldest = (now_ns - burst_ns) * PACER_PARTS_PER_NS;
     int64_t before = atomic_load_explicit(&pacer->promised_until, memory_order_relaxed), after;
@@ -72,11 +77,6 @@ static inline void pacer_owe(struct pacer *pacer, int64_t cost_parts, int64_t bu
         after = start < INT64_MAX - cost_parts ? start + cost_parts : INT64_MAX;
     } while (!atomic_compare_exchange_weak_explicit(&pacer->promised_until, &before, after, memory_order_relaxed,
                                                     memory_order_relaxed));
-}
-
-/* The same, however long they have to wait. */
-static inline int64_t pacer_reserve(struct pacer *pacer, struct pace pace, uint64_t units, int64_t now_ns) {
-    return pacer_reserve_within(pacer, pace, units, now_ns, INT64_MAX);
 }
 
 /* Nothing would have to wait. */

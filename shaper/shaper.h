@@ -121,8 +121,9 @@ struct shaper_ticket {
     bool follows_quota;        /* a speed changes when a quota is exceeded */
     bool dry_run;
     bool is_uncapped;                      /* nothing holds: its bytes are only counted */
-    struct tally *tallies[TICKET_TALLIES]; /* of the host, the user and the class, this worker's; NULL behind the last;
-                                              still there when the ticket is released, for shaper_count() */
+    struct tally *tallies[TICKET_TALLIES]; /* of the host, the user and the class, this worker's; so many as are
+                                              counted; still there when the ticket is released, for shaper_count() */
+    size_t tally_count;
     struct shaper_hold { /* the one reservation of a direction; from here on only so many lanes are set as are counted
                           */
         struct lane *lanes[SHAPER_SCOPES];

@@ -94,9 +94,7 @@ void ticket_open(struct shaper_ticket *ticket, const struct shaper_binding *bind
             ticket->scopes[SHAPER_USER_CLASS] = &ticket->user_class->scope;
         }
     }
-    for (; tally_count < TICKET_TALLIES; tally_count++) {
-        ticket->tallies[tally_count] = NULL;
-    }
+    ticket->tally_count = tally_count;
     if (host->knows_clients) {
         pin_client(ticket, now);
     }

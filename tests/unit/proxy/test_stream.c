@@ -3,7 +3,12 @@
 #include "proxy/stream.h"
 
 #include <CUnit/Basic.h>
+#include <linux/sockios.h>
+#include <netinet/in.h>
+#include <poll.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -365,6 +370,50 @@ static void closing_twice_is_harmless(void) {
     close_pair();
 }
 
+/* --- the end of a connection ---------------------------------------------------------------------------------------
+ */
+
+/* TCP, because it is there that bytes wait for the end. */
+static void open_tcp_pair(void) {
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t length = sizeof address;
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    peer = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    CU_ASSERT_EQUAL_FATAL(bind(listener, (const struct sockaddr *)&address, sizeof address), 0);
+    CU_ASSERT_EQUAL_FATAL(listen(listener, 1), 0);
+    CU_ASSERT_EQUAL_FATAL(getsockname(listener, (struct sockaddr *)&address, &length), 0);
+    CU_ASSERT_EQUAL_FATAL(connect(peer, (const struct sockaddr *)&address, sizeof address), 0);
+    int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    CU_ASSERT_TRUE_FATAL(fd >= 0);
+    close(listener);
+    stream_open(&stream, &worker, fd, ready);
+}
+
+/* Bytes wait for the end and arrive with it, also when the peer has sent something that nobody reads: a socket that is
+ * closed then is reset. */
+static void last_bytes_arrive_with_the_end(void) {
+    for (int unread = 0; unread < 2; unread++) {
+        open_tcp_pair();
+        stream.ends = true;
+        CU_ASSERT_EQUAL(stream_send(&stream, SPAN_LITERAL("the last")), 8);
+        char bytes[32];
+        int waiting = 0;
+        CU_ASSERT_EQUAL(ioctl(stream.fd, SIOCOUTQNSD, &waiting), 0);
+        CU_ASSERT_EQUAL(waiting, 8);
+        CU_ASSERT_EQUAL(send(peer, "more", 4, 0), 4);
+        if (unread == 0) {
+            struct pollfd comes = {.fd = stream.fd, .events = POLLIN};
+            CU_ASSERT_EQUAL(poll(&comes, 1, 5000), 1);
+            CU_ASSERT_EQUAL(recv(stream.fd, bytes, sizeof bytes, 0), 4);
+        }
+        stream_say_end(&stream);
+        stream_close(&stream);
+        CU_ASSERT_EQUAL(recv(peer, bytes, sizeof bytes, 0), 8);
+        CU_ASSERT_EQUAL(memcmp(bytes, "the last", 8), 0);
+        close_pair();
+    }
+}
+
 int main(void) {
     CU_initialize_registry();
     CU_pSuite suite = CU_add_suite("stream", begin, end);
@@ -379,6 +428,7 @@ int main(void) {
     CU_ADD_TEST(suite, a_short_read_says_that_no_more_waits);
     CU_ADD_TEST(suite, the_peers_end_is_told_after_its_bytes);
     CU_ADD_TEST(suite, our_end_is_told_to_the_peer);
+    CU_ADD_TEST(suite, last_bytes_arrive_with_the_end);
     CU_ADD_TEST(suite, what_is_wanted_is_watched);
     CU_ADD_TEST(suite, closing_twice_is_harmless);
     CU_basic_run_tests();
