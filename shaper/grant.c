@@ -16,6 +16,7 @@ enum { LOOK_AGAIN_BYTES = 16384 };
 static const struct shaper_speeds *find_speeds(const struct shaper_ticket *ticket, enum shaper_direction direction,
                                                int64_t wall_s, struct shaper_speeds *room) {
     room->count = 0;
+    room->slowest_bits_per_s = 0;
     if (ticket->dry_run) {
         return room;
     }

@@ -136,7 +136,7 @@ struct shaper_ticket {
     struct shaper_speeds { /* that hold for the response, whatever comes of a quota */
         struct lane *lanes[SHAPER_SCOPES];
         uint64_t bits_per_s[SHAPER_SCOPES];
-        uint64_t slowest_bits_per_s; /* of them, when there are any */
+        uint64_t slowest_bits_per_s; /* of them; 0: there are none */
         size_t count;
     } speeds; /* set unless follows_quota */
     struct shaper_cap {

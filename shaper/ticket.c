@@ -132,6 +132,7 @@ void ticket_take_one_speed_each(struct shaper_ticket *ticket, const struct shape
     ticket->dry_run = limits->dry_run;
     ticket->follows_quota = false;
     ticket->speeds.count = 0;
+    ticket->speeds.slowest_bits_per_s = 0;
     for (unsigned left = ticket->dry_run ? 0 : limited; left != 0; left &= left - 1) {
         size_t i = (size_t)__builtin_ctz(left);
         if (ticket->scopes[i] != NULL) {
@@ -154,6 +155,7 @@ void ticket_take_speeds(struct shaper_ticket *ticket, const struct shaper_bindin
         }
     }
     ticket->speeds.count = 0;
+    ticket->speeds.slowest_bits_per_s = 0;
     if (!ticket->dry_run) {
         ticket_find_speeds(ticket, 0, &ticket->speeds);
     }
