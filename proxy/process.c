@@ -30,7 +30,7 @@
 
 enum { DRY_RUN_NOTE_SECONDS = 60 };
 #define CLIENT_TABLE_BYTES_MAX (UINT64_C(256) << 20)
-#define BURST_BYTES_MAX (UINT64_C(512) << 20)
+#define BURST_BYTES_MAX (UINT64_C(640) << 20) /* room for a million clients, the default of DOSMaxClients */
 /* How long a start waits for the names of origins: the first requests should find addresses. */
 #define NAMES_WAIT_NS (3 * NS_PER_SECOND)
 

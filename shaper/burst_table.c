@@ -15,8 +15,8 @@ enum {
     ALLOCATION_OVERHEAD_BYTES = 16,
     CLIENTS_PER_SHARD_MIN = 1024, /* with fewer, shards would fill up too unevenly */
     WINDOWS_PER_CLIENT = 2,       /* the host and a page: what sizes are reckoned with */
-    WINDOW_BYTES_USUAL =
-        sizeof(struct burst_window) + ALLOCATION_OVERHEAD_BYTES + 2 * sizeof(uint32_t) * WINDOW_SHARED_SLOTS,
+    WINDOW_BYTES_USUAL = sizeof(struct burst_window) + sizeof(struct sliding_window) + ALLOCATION_OVERHEAD_BYTES +
+                         2 * sizeof(uint32_t) * WINDOW_SHARED_SLOTS,
     /* A held client may be blocked: its block, and its place in the heap that grows by doubling. */
     CLIENT_BYTES = sizeof(struct burst_client) + ALLOCATION_OVERHEAD_BYTES + sizeof(struct burst_client *),
     HOLD_BYTES = sizeof(struct burst_hold) + ALLOCATION_OVERHEAD_BYTES + 2 * sizeof(struct burst_hold *),

@@ -1,4 +1,5 @@
 """RequestHeader, Header, ProxyPassReverse and its cookies, and what else is changed in fields on the way."""
+# ctest: waits
 import re
 
 import pytest

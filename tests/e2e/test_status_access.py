@@ -1,4 +1,5 @@
 """Who may look at the status documents, what each query gives, and that nobody sees what is not theirs."""
+# ctest: waits
 # ctest: tsan
 import re
 import socket

@@ -1,4 +1,5 @@
 """TLS to the client: which host and certificate, which versions, and that HTTP on it is what it is without."""
+# ctest: waits
 # ctest: tsan
 import hashlib
 import re

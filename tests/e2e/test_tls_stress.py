@@ -1,5 +1,6 @@
 """Records in every shape, in both directions: nothing that TLS has decrypted is forgotten, no worker turns in vain, and
 none is kept by one connection alone."""
+# ctest: waits
 # ctest: tsan
 import fcntl
 import os

@@ -246,7 +246,7 @@ static void damaged_bytes_never_crash(void) {
     }
     copy_file(in(&folder, "good-wal"), in(&folder, "log"));
     state_database_close(&database);
-    size_t length, log_length;
+    size_t length = 0, log_length = 0;
     char *good = read_file(in(&folder, "good"), &length), *log = read_file(in(&folder, "log"), &log_length);
     uint32_t seed = 17;
     unsigned opened_count = 0, set_aside = 0;
@@ -300,7 +300,7 @@ static void what_is_not_ours_is_not_touched(void) {
         sqlite3_open(path, &connection);
         sqlite3_exec(connection, texts[i][0], NULL, NULL, NULL);
         sqlite3_close(connection);
-        size_t before_length, after_length;
+        size_t before_length = 0, after_length = 0;
         char *before = read_file(path, &before_length);
         struct state_opened opened;
         CU_ASSERT_EQUAL(state_database_open(path, wall_s, &opened), STATE_FOREIGN);
