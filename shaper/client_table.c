@@ -16,7 +16,7 @@ enum { SHARDS = 64, CACHE_LINE = 64, ALLOCATION_OVERHEAD_BYTES = 16 };
 
 struct shard {
     alignas(CACHE_LINE) pthread_mutex_t lock;
-    struct client_record **buckets;
+    struct client_record **buckets;        /* the first shard's are the begin of everybody's */
     struct client_record *oldest, *newest; /* unpinned */
 };
 
@@ -47,9 +47,11 @@ struct client_table *client_table_new(const struct client_table_limits *limits, 
     (void)problem;
     *table = (struct client_table){.key = *key, .max_clients = max_clients};
     table->bucket_count = max_clients / SHARDS + 1;
+    /* One piece for all shards: large enough that the system gives pages for it only as they are used. */
+    struct client_record **buckets = must_calloc(SHARDS * table->bucket_count, sizeof(struct client_record *));
     for (size_t i = 0; i < SHARDS; i++) {
         pthread_mutex_init(&table->shards[i].lock, NULL);
-        table->shards[i].buckets = must_calloc(table->bucket_count, sizeof(struct client_record *));
+        table->shards[i].buckets = buckets + i * table->bucket_count;
     }
     return table;
 }
@@ -67,9 +69,9 @@ void client_table_free(struct client_table **table) {
                 free(record);
             }
         }
-        free(shard->buckets);
         pthread_mutex_destroy(&shard->lock);
     }
+    free((*table)->shards[0].buckets);
     free(*table);
     *table = NULL;
 }
