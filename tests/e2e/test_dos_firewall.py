@@ -197,13 +197,19 @@ def test_prefixes_of_ipv6(network, weir, origin):
     wait_for(lambda: "::/64" in network.elements("weir6"), 5, proxy.log())
 
 
-def test_two_sets_take_both_families(network, weir, origin):
+def block_both_families(network, weir, origin, firewall):
+    """A weir that listens on IPv4 and IPv6, and has blocked ::1 and 127.0.0.5."""
     server, port, port6 = origin(), free_port(), free_port()
     network.rules(port)
-    proxy = weir(f"Listen 127.0.0.1:{port}\nListen [::1]:{port6}\nProxyPass / {server.url}\n{FIREWALL.replace('weir', 'weir weir6')}")
+    proxy = weir(f"Listen 127.0.0.1:{port}\nListen [::1]:{port6}\nProxyPass / {server.url}\n{firewall}")
     proxy.port = port
     assert [ask6(port6) for _ in range(3)] == [200, 200, 403]
     block(proxy, "127.0.0.5")
+    return proxy
+
+
+def test_two_sets_take_both_families(network, weir, origin):
+    proxy = block_both_families(network, weir, origin, FIREWALL.replace("weir", "weir weir6"))
     wait_for(lambda: "::/64" in network.elements("weir6") and "127.0.0.5" in network.elements("weir"), 5, proxy.log())
     assert "DOSFirewall" not in proxy.log()
 
@@ -225,12 +231,7 @@ def test_a_set_that_is_not_there_and_comes_and_goes(site, network):
 
 
 def test_an_ipv6_block_does_not_trouble_a_set_of_ipv4(network, weir, origin):
-    server, port, port6 = origin(), free_port(), free_port()
-    network.rules(port)
-    proxy = weir(f"Listen 127.0.0.1:{port}\nListen [::1]:{port6}\nProxyPass / {server.url}\n{FIREWALL}")
-    proxy.port = port
-    assert [ask6(port6) for _ in range(3)] == [200, 200, 403]
-    block(proxy, "127.0.0.5")
+    proxy = block_both_families(network, weir, origin, FIREWALL)
     wait_for(lambda: "127.0.0.5" in network.elements(), 5, proxy.log())
     assert "DOSFirewall" not in proxy.log()
     assert fetch(proxy.port, "/").status == 200
