@@ -13,7 +13,7 @@ static struct deadline *slot_of(struct deadline_wheel *wheel, int64_t tick) {
 }
 
 void deadline_wheel_init(struct deadline_wheel *wheel, int64_t now_ns) {
-    *wheel = (struct deadline_wheel){.tick = now_ns / DEADLINE_TICK_NS};
+    *wheel = (struct deadline_wheel){.tick = now_ns / DEADLINE_TICK_NS, .due_tick = DEADLINE_NEVER};
     for (size_t i = 0; i < DEADLINE_SLOTS; i++) {
         wheel->slots[i].next = wheel->slots[i].previous = &wheel->slots[i];
     }
@@ -43,6 +43,7 @@ void deadline_set(struct deadline_wheel *wheel, struct deadline *deadline, int64
     }
     deadline->at_ns = at_ns;
     insert_after(slot_of(wheel, tick), deadline);
+    wheel->due_tick = tick < wheel->due_tick ? tick : wheel->due_tick;
     wheel->count++;
 }
 
@@ -70,8 +71,24 @@ static void run_slot(struct deadline_wheel *wheel, struct deadline *head, int64_
     }
 }
 
+/* The next slot with an entry; it may be one of a later turn of the wheel. */
+static int64_t find_due_tick(struct deadline_wheel *wheel) {
+    if (wheel->count == 0) {
+        return DEADLINE_NEVER;
+    }
+    int64_t tick = wheel->tick;
+    while (slot_of(wheel, tick)->next == slot_of(wheel, tick)) {
+        tick++;
+    }
+    return tick;
+}
+
 void deadline_wheel_run(struct deadline_wheel *wheel, int64_t now_ns) {
     int64_t last = now_ns / DEADLINE_TICK_NS;
+    if (last < wheel->due_tick) {
+        return;
+    }
+    wheel->tick = wheel->due_tick;
     if (last - wheel->tick >= DEADLINE_SLOTS) {
         wheel->tick = last - DEADLINE_SLOTS + 1; /* after a long sleep each slot needs only one look */
     }
@@ -80,4 +97,5 @@ void deadline_wheel_run(struct deadline_wheel *wheel, int64_t now_ns) {
         wheel->tick++;
         run_slot(wheel, head, now_ns);
     }
+    wheel->due_tick = find_due_tick(wheel);
 }

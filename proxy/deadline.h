@@ -12,6 +12,7 @@
 
 enum { DEADLINE_SLOTS = 512 };
 #define DEADLINE_TICK_NS INT64_C(100000000)
+#define DEADLINE_NEVER INT64_MAX
 
 struct deadline;
 typedef void deadline_expired(struct deadline *deadline);
@@ -25,6 +26,7 @@ struct deadline {
 struct deadline_wheel {
     struct deadline slots[DEADLINE_SLOTS]; /* heads of rings */
     int64_t tick;                          /* the next tick to be looked at */
+    int64_t due_tick;                      /* nothing is due before its time; DEADLINE_NEVER: nothing is set */
     size_t count;                          /* entries set */
 };
 
@@ -48,7 +50,8 @@ static inline void deadline_set_by(struct deadline_wheel *wheel, struct deadline
         deadline_set(wheel, deadline, at_ns);
     }
 }
-/* Calls `expired` for all whose time has come; they are no longer set when called. */
+/* Calls `expired` for all whose time has come; they are no longer set when called. To be called at the time of
+ * due_tick, which setting makes earlier and this makes later: in between there is nothing to do. */
 void deadline_wheel_run(struct deadline_wheel *wheel, int64_t now_ns);
 
 #endif

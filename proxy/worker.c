@@ -41,6 +41,7 @@ struct mail {
 /* How long a kept-alive connection may bring one more request after draining began: one that is under way would be lost
  * if its connection were closed at once. The answer to it says that the connection ends. */
 #define DRAIN_IDLE_SECONDS 1.0
+#define WHEEL_LATE_SECONDS 0.001
 
 static void free_mail(struct mail *mail, bool close_sockets) {
     for (size_t i = 0; i < mail->socket_count; i++) {
@@ -74,24 +75,34 @@ void worker_update_time(struct worker *worker) {
     }
 }
 
-/* What the loop does with the events of a turn: the time first, then every callback. The wheel's timer runs only while
- * something is set: an idle worker sleeps. Watchers for these moments would cost more than what they do. */
+/* The wheel's timer waits for the earliest deadline: an idle worker sleeps. Not to the point: a timer that comes before
+ * the tick does would have to be waited for again. */
+static void set_wheel_timer(struct worker_thread *thread) {
+    struct worker *worker = &thread->worker;
+    thread->wheel_tick = worker->deadlines.due_tick;
+    double wait_ns = (double)thread->wheel_tick * (double)DEADLINE_TICK_NS - (double)worker->now_ns;
+    ev_timer_stop(worker->loop, &thread->wheel_timer);
+    ev_timer_set(&thread->wheel_timer, wait_ns > 0 ? wait_ns / 1e9 + WHEEL_LATE_SECONDS : 0., 0.);
+    ev_timer_start(worker->loop, &thread->wheel_timer);
+}
+
+/* What the loop does with the events of a turn: the time first, then every callback. Watchers for these moments would
+ * cost more than what they do. */
 static void run_turn(struct ev_loop *loop) {
     struct worker_thread *thread = ev_userdata(loop);
     worker_update_time(&thread->worker);
     ev_invoke_pending(loop);
-    if (thread->worker.deadlines.count > 0 && !ev_is_active(&thread->wheel_timer)) {
-        ev_timer_again(loop, &thread->wheel_timer);
+    if (thread->worker.deadlines.due_tick < thread->wheel_tick) {
+        set_wheel_timer(thread);
     }
 }
 
 static void on_wheel(struct ev_loop *loop, ev_timer *watcher, int events) {
     (void)events;
-    struct worker *worker = watcher->data;
-    deadline_wheel_run(&worker->deadlines, worker->now_ns);
-    if (worker->deadlines.count == 0) {
-        ev_timer_stop(loop, watcher);
-    }
+    (void)loop;
+    struct worker_thread *thread = watcher->data;
+    thread->wheel_tick = DEADLINE_NEVER;
+    deadline_wheel_run(&thread->worker.deadlines, thread->worker.now_ns);
 }
 
 /* ---- draining and the end ---- */
@@ -240,8 +251,9 @@ static void init_watchers(struct worker_thread *thread) {
     struct worker *worker = &thread->worker;
     ev_set_userdata(worker->loop, thread);
     ev_set_invoke_pending_cb(worker->loop, run_turn);
-    ev_timer_init(&thread->wheel_timer, on_wheel, 0., (double)DEADLINE_TICK_NS / (double)NS_PER_SECOND);
-    thread->wheel_timer.data = worker;
+    ev_timer_init(&thread->wheel_timer, on_wheel, 0., 0.);
+    thread->wheel_timer.data = thread;
+    thread->wheel_tick = DEADLINE_NEVER;
     ev_timer_init(&thread->drain_timer, on_drain_idle, DRAIN_IDLE_SECONDS, 0.);
     thread->drain_timer.data = worker;
     worker_init_accept(thread);

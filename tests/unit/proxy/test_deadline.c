@@ -91,14 +91,16 @@ static void begin(int64_t start_ns) {
 
 static void check_against_model(void) {
     size_t count = 0;
-    bool alike = true, in_time = true;
+    bool alike = true, in_time = true, looks_in_time = true;
     for (size_t i = 0; i < ENTRIES; i++) {
         const struct modelled *entry = &entries[i];
         alike &= deadline_is_set(&entry->deadline) == entry->set;
         count += entry->set ? 1 : 0;
         int64_t due_ns = entry->at_ns > entry->set_ns ? entry->at_ns : entry->set_ns;
         in_time &= !entry->set || due_ns + DEADLINE_TICK_NS > now_ns;
+        looks_in_time &= !entry->set || (wheel.due_tick - 1) * DEADLINE_TICK_NS <= due_ns;
     }
+    CU_ASSERT_TRUE(looks_in_time);
     CU_ASSERT_TRUE(alike);
     CU_ASSERT_TRUE(in_time);
     CU_ASSERT_EQUAL(wheel.count, count);
@@ -193,6 +195,28 @@ static void cancelling_what_is_not_set_is_harmless(void) {
     CU_ASSERT_EQUAL(count_of_calls, 0);
 }
 
+/* Who waits for due_tick is not woken for nothing, but once a turn of the wheel. */
+static void nothing_is_due_before_the_first(void) {
+    struct deadline deadline = {.expired = count_call}, later = {.expired = count_call};
+    count_of_calls = 0;
+    deadline_wheel_init(&wheel, SECOND_NS);
+    CU_ASSERT_EQUAL(wheel.due_tick, DEADLINE_NEVER);
+    deadline_set(&wheel, &later, 8 * SECOND_NS);
+    deadline_set(&wheel, &deadline, 5 * SECOND_NS + 1);
+    CU_ASSERT_EQUAL(wheel.due_tick, 51);
+    deadline_wheel_run(&wheel, 51 * DEADLINE_TICK_NS);
+    CU_ASSERT_EQUAL(count_of_calls, 1);
+    CU_ASSERT_EQUAL(wheel.due_tick, 80);
+    deadline_set(&wheel, &later, 8 * SECOND_NS + 3 * DEADLINE_SLOTS * DEADLINE_TICK_NS);
+    unsigned runs = 0;
+    while (count_of_calls < 2 && runs < 100) {
+        deadline_wheel_run(&wheel, wheel.due_tick * DEADLINE_TICK_NS);
+        runs++;
+    }
+    CU_ASSERT_TRUE(runs <= 5);
+    CU_ASSERT_EQUAL(wheel.due_tick, DEADLINE_NEVER);
+}
+
 /* "Never" as the largest number there is. */
 static void the_end_of_time_never_comes(void) {
     struct deadline deadline = {.expired = count_call};
@@ -270,6 +294,7 @@ int main(void) {
     CU_ADD_TEST(suite, setting_again_moves);
     CU_ADD_TEST(suite, setting_by_a_time_never_moves_away);
     CU_ADD_TEST(suite, cancelling_what_is_not_set_is_harmless);
+    CU_ADD_TEST(suite, nothing_is_due_before_the_first);
     CU_ADD_TEST(suite, the_end_of_time_never_comes);
     CU_ADD_TEST(suite, a_callback_may_free);
     CU_ADD_TEST(suite, a_run_always_ends);
