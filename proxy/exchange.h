@@ -65,8 +65,9 @@ struct downstream_operations {
                      const struct field_list *trailers); /* the body is complete; trailers may be NULL */
     void (*send_switch)(void *downstream, const struct response_head *response); /* 101: raw bytes from here on */
     void (*send_shutdown)(void *downstream);                                     /* tunnel: no more bytes will come */
-    /* The response is paced: little should wait in the socket's send queue. */
-    void (*hint_paced)(void *downstream);
+    /* The response is paced: little should wait in the socket's send queue. A turn is about to be written, of turns
+     * that come at this rate; 0: it is not known yet, UINT64_MAX: there is no cap any more. */
+    void (*hint_paced)(void *downstream, uint64_t bytes_per_s);
     /* The client has proved to take what it is sent: much may wait in the socket's send queue. */
     void (*hint_fast)(void *downstream);
     /* Forgets all that was sent, when none of it has left yet; false when some has. */
@@ -155,6 +156,7 @@ struct exchange {
     int64_t delay_ns, delayed_until_ns; /* state DELAY */
     int64_t retry_after_s;              /* of an answer of the shaper's or of a block; 0: no such field */
     enum burst_reason burst_reason;     /* why burst blocking refuses the request, or would but for DOSLogOnly */
+    uint64_t paced_bytes_per_s;         /* the downstream was told that turns come at this rate; 0: not known */
     int64_t pace_at_ns;     /* in a run: the earliest moment at which something more may be moved; 0: none */
     uint64_t charged_bytes; /* of the response, so far */
 

@@ -115,7 +115,7 @@ static size_t turn_bytes(const struct exchange *exchange, size_t bytes) {
     const struct body_decoder *body = &exchange->connection->body;
     size_t buffered = buffer_length(&exchange->connection->stream.in);
     uint64_t coming = body->framing == BODY_LENGTH ? body->remaining : buffered;
-    coming = coming < BUFFER_LARGE_BYTES ? coming : BUFFER_LARGE_BYTES;
+    coming = coming < SHAPER_TURN_MAX_BYTES ? coming : SHAPER_TURN_MAX_BYTES;
     return coming > bytes ? (size_t)coming : bytes;
 }
 

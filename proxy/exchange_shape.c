@@ -87,6 +87,22 @@ enum step_result exchange_step_delay(struct exchange *exchange) {
     return STEP_AGAIN;
 }
 
+/* The client's side is told when the response begins to be under a cap, at which rate its turns come, and when the cap
+ * has gone. */
+static void tell_pace(struct exchange *exchange, const struct shaper_grant *grant) {
+    bool was_paced = exchange->is_paced;
+    exchange->is_paced = grant->is_capped;
+    if (!was_paced && !grant->is_capped) {
+        return;
+    }
+    uint64_t rate = grant->is_capped ? grant->turns_bytes_per_s : UINT64_MAX;
+    bool is_turn = grant->at_ns <= exchange->worker->now_ns && rate != exchange->paced_bytes_per_s;
+    if (is_turn || was_paced != grant->is_capped) {
+        exchange->paced_bytes_per_s = rate;
+        exchange->operations->hint_paced(exchange->downstream, rate);
+    }
+}
+
 size_t exchange_grant(struct exchange *exchange, enum shaper_direction direction, size_t wanted) {
     if (exchange->ticket.shaper == NULL || wanted == 0) {
         return wanted;
@@ -95,10 +111,7 @@ size_t exchange_grant(struct exchange *exchange, enum shaper_direction direction
     struct shaper_grant grant =
         shaper_reserve(&exchange->ticket, worker->generation->binding, direction, wanted, now_of(exchange));
     if (direction == SHAPER_RESPONSE) {
-        if (grant.is_capped && !exchange->is_paced) {
-            exchange->operations->hint_paced(exchange->downstream);
-        }
-        exchange->is_paced = grant.is_capped;
+        tell_pace(exchange, &grant);
     }
     if (grant.at_ns > worker->now_ns) {
         int64_t again_ns = worker->now_ns + LOOK_AGAIN_NS;

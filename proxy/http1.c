@@ -13,12 +13,13 @@
 #include "proxy/http_head.h"
 #include "proxy/log.h"
 #include "proxy/ready_answer.h"
+#include "proxy/smoothing.h"
 #include "proxy/worker.h"
 
 #define SECOND_NS INT64_C(1000000000)
 enum { READS_A_RUN = 8, SPARES_MAX = 64 };
 
-/* --- the downstream's operations ---------------------------------------------------------------------------------- */
+/* --- the downstream's operations --- */
 
 /* While the origin takes no more, or a pacer or the shaper lets the request wait, the client cannot send: that time is
  * not its own. */
@@ -147,7 +148,7 @@ static void send_shutdown(void *downstream) {
 }
 
 /* Bytes that are counted should be bytes about to be sent, and a changed cap should bite at once. */
-static void hint_paced(void *downstream) {
+static void hint_paced(void *downstream, uint64_t bytes_per_s) {
     struct http1_session *session = downstream;
     struct client *client = session->client;
     client->stream.paced = true;
@@ -156,6 +157,7 @@ static void hint_paced(void *downstream) {
         (void)setsockopt(client->stream.fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &waiting_bytes, sizeof waiting_bytes);
         client->waits_little = true; /* the option stays */
     }
+    smoothing_set(&client->stream, bytes_per_s);
 }
 
 /* The listener's bound on what waits unsent is for clients that nobody knows yet. */
@@ -240,8 +242,7 @@ static const struct downstream_operations http1_operations = {
     .run = http1_run,
 };
 
-/* --- the session ----------------------------------------------------------------------------------------------------
- */
+/* --- the session --- */
 
 void http1_begin(struct client *client) {
     struct worker *worker = client->stream.worker;
@@ -258,6 +259,7 @@ void http1_begin(struct client *client) {
     session->writing.written_ns = worker->now_ns;
     session->writing.written_seen = client->stream.bytes_out;
     client->stream.paced = false;
+    smoothing_end(&client->stream); /* of the response before */
     client->session = session;
     exchange_begin(&session->exchange, worker, &http1_operations, session, session->arena_block,
                    sizeof session->arena_block, &client->from, client_local_hosts(client));
@@ -428,8 +430,7 @@ enum http1_head http1_read_head(struct http1_session *session) {
     return session->head_begun ? look_at_head(session, &limits) : wait_for_head(session);
 }
 
-/* --- time ------------------------------------------------------------------------------------------------------------
- */
+/* --- time --- */
 
 /* mod_reqtimeout: so long at first, a second more for each min_rate bytes (each byte gives its share), never longer
  * than the maximum. */

@@ -11,6 +11,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "proxy/smoothing.h"
 #include "proxy/tls_link.h"
 #include "proxy/worker.h"
 
@@ -259,6 +260,9 @@ __attribute__((noinline)) static ssize_t send_pieces(struct stream *stream, stru
     if (bytes.len > 0) {
         pieces[count++] = piece(bytes);
     }
+    if (stream->piece_bytes != 0) {
+        return smoothing_send(stream->fd, pieces, count, stream->piece_bytes);
+    }
     const struct msghdr message = {.msg_iov = pieces, .msg_iovlen = count};
     return sendmsg(stream->fd, &message, send_flags(stream));
 }
@@ -272,9 +276,10 @@ size_t stream_send(struct stream *stream, struct span bytes) {
         return send_tls(stream, bytes);
     }
     int flags = send_flags(stream);
-    ssize_t result = offered == stream->lead.len ? send(stream->fd, stream->lead.ptr, offered, flags)
-                     : offered == bytes.len      ? send(stream->fd, bytes.ptr, offered, flags)
-                                                 : send_pieces(stream, bytes);
+    ssize_t result = stream->piece_bytes != 0      ? send_pieces(stream, bytes)
+                     : offered == stream->lead.len ? send(stream->fd, stream->lead.ptr, offered, flags)
+                     : offered == bytes.len        ? send(stream->fd, bytes.ptr, offered, flags)
+                                                   : send_pieces(stream, bytes);
     if (result < 0) {
         stream->write_blocked = errno == EAGAIN || errno == EINTR;
         stream->unwritable = !stream->write_blocked;

@@ -32,6 +32,8 @@ struct stream {
     struct span lead;             /* goes out before `out`: a head in an arena, that must live until it has gone */
     uint64_t bytes_in, bytes_out; /* since the stream was opened */
     struct tls_link *tls;         /* NULL: plain. Then all that is counted and buffered here is what TLS carries */
+    uint32_t pace_bytes_per_s;    /* told to the kernel (smoothing.h); 0: nothing */
+    uint32_t piece_bytes;         /* of one message to the socket; 0: as large as what is written */
     bool sealed;                  /* TLS: records that were counted as sent wait for the socket */
     bool paced;                   /* written by the shaper's leave: TLS records are small */
     bool eof;                     /* the peer has sent its end */

@@ -10,6 +10,7 @@
 
 #include "config/arena.h"
 #include "proxy/counters.h"
+#include "proxy/smoothing.h"
 
 enum {
     UNSENT_MAX = 192 * 1024, /* a batch, and answers to what the peer sends meanwhile */
@@ -33,7 +34,9 @@ static void fail(struct tls_link *link, const char *why) {
 
 /* How many bytes the socket took. */
 static size_t write_some(struct tls_link *link, const char *bytes, size_t length) {
-    ssize_t count = send(link->fd, bytes, length, MSG_NOSIGNAL | MSG_DONTWAIT);
+    const struct iovec all = {(void *)(uintptr_t)bytes, length}; /* it is only read */
+    ssize_t count = link->piece_bytes != 0 ? smoothing_send(link->fd, &all, 1, link->piece_bytes)
+                                           : send(link->fd, bytes, length, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (count >= 0) {
         return (size_t)count;
     }

@@ -26,6 +26,7 @@ struct tls_link {
     int64_t sent_ns;       /* the last record */
     uint32_t sent;         /* bytes since the last silence, until it no longer matters */
     int fd;
+    uint32_t piece_bytes;  /* of one message to the socket; 0: as large as what is written */
     uint8_t kernel_record; /* kernel TLS: the type of the next record when it is not data; 0: it is */
     bool is_client;        /* towards an origin */
     bool established;

@@ -61,6 +61,8 @@ bool tls_link_is_drained(const struct tls_link *link);
 /* Seals the pieces and writes the records. Returns how many bytes were sealed: they count as sent. Fewer than offered:
  * tls_link_is_blocked() or tls_link_is_broken(). */
 size_t tls_link_write(struct tls_link *link, const struct span *pieces, size_t count, bool paced, int64_t now_ns);
+/* What is written from now on goes in messages of so many bytes (smoothing.h); 0: as it comes. */
+void tls_link_cut(struct tls_link *link, uint32_t piece_bytes);
 /* Sealed records go to the socket as far as it takes them; true when none is left. */
 bool tls_link_flush(struct tls_link *link);
 bool tls_link_is_blocked(const struct tls_link *link); /* records wait for the socket */

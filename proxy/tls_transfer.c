@@ -128,6 +128,10 @@ size_t tls_link_write(struct tls_link *link, const struct span *pieces, size_t c
     return offset;
 }
 
+void tls_link_cut(struct tls_link *link, uint32_t piece_bytes) {
+    link->piece_bytes = piece_bytes;
+}
+
 bool tls_link_flush(struct tls_link *link) {
     return tls_bio_flush(link);
 }

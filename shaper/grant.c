@@ -7,7 +7,7 @@
 #include "shaper/ticket.h"
 
 /* First bytes make nobody else wait for longer than this; two segments always fit. */
-static const int64_t first_debt_ns = INT64_C(150000000);
+static const int64_t first_debt_ns = INT64_C(130000000);
 enum { FIRST_BYTES_MAX = 16384, FIRST_BYTES_PER_S = 4, BITS_PER_BYTE = 8 };
 
 /* While a speed may change at any byte, no more than this goes out before it is looked at again. */
@@ -46,13 +46,15 @@ static bool was_made_at(const struct shaper_hold *hold, const struct shaper_spee
 
 /* ---- how much ---- */
 
-static uint64_t quantum(const struct shaper_speeds *speeds, uint64_t wanted_bytes) {
-    uint64_t bytes = wanted_bytes;
+/* The smallest of the shares that the speeds leave to one connection, which has a turn in each already, or not;
+ * UINT64_MAX: there are none. */
+static uint64_t share_bytes_per_s(const struct shaper_speeds *speeds, bool has_turn) {
+    uint64_t least = UINT64_MAX;
     for (size_t i = 0; i < speeds->count; i++) {
-        uint64_t share = lane_quantum_bytes(speeds->lanes[i], speeds->bits_per_s[i]);
-        bytes = share < bytes ? share : bytes;
+        uint64_t share = lane_share_bytes_per_s(speeds->lanes[i], speeds->bits_per_s[i], has_turn);
+        least = share < least ? share : least;
     }
-    return bytes;
+    return least;
 }
 
 static uint64_t first_bytes(const struct shaper_speeds *speeds) {
@@ -62,7 +64,7 @@ static uint64_t first_bytes(const struct shaper_speeds *speeds) {
 }
 
 /* Where nothing is owed, FIRST_BYTES_MAX take less than first_debt_ns from this rate on. */
-static const uint64_t plenty_bits_per_s = 1000000;
+static const uint64_t plenty_bits_per_s = 1100000;
 
 static bool all_are_free(const struct shaper_speeds *speeds, int64_t now_ns) {
     for (size_t i = 0; i < speeds->count; i++) {
@@ -92,6 +94,7 @@ static bool takes_first_bytes(struct shaper_ticket *ticket, const struct shaper_
                               uint64_t *bytes) {
     if (!ticket->has_begun) {
         ticket->has_begun = true;
+        ticket->turns = (struct shaper_turns){.per_s = LANE_MANY_TURNS_PER_S};
         ticket->first_bytes = speeds->count > 0 ? first_bytes(speeds) : 0;
     }
     if (ticket->first_bytes == 0) {
@@ -182,6 +185,48 @@ static inline void settle(struct shaper_hold *hold) {
     hold->bytes = 0;
 }
 
+/* ---- turns of a response ---- */
+
+enum { TURN_MIN_NS = 1000000 };
+
+/* The rate at which turns come: that of the share, or more where others leave of theirs. What the turn before had, over
+ * the time until this one, tells; and the same of the turn before that, for turns among those of others are uneven. */
+static void note_turn(struct shaper_turns *turns, uint64_t share, const struct shaper_hold *hold) {
+    uint64_t measured = 0;
+    if (turns->bytes > 0) {
+        int64_t since_ns = hold->at_ns - turns->at_ns;
+        measured = turns->bytes * 1000000000 / (uint64_t)(since_ns > TURN_MIN_NS ? since_ns : TURN_MIN_NS);
+    }
+    uint64_t most = measured > turns->measured_per_s ? measured : turns->measured_per_s;
+    turns->bytes_per_s = most > share ? most : share;
+    turns->measured_per_s = measured;
+    turns->bytes = hold->bytes;
+    turns->at_ns = hold->at_ns;
+}
+
+/* Where a speed became slower the turn is still one of the old line, which was stretched as a whole. */
+static void note_moved_turn(struct shaper_turns *turns, uint64_t share, const struct shaper_hold *hold) {
+    turns->bytes_per_s = turns->bytes_per_s > share ? turns->bytes_per_s : share;
+    turns->at_ns = hold->at_ns;
+}
+
+static void take_turn(struct shaper_ticket *ticket, enum shaper_direction direction, const struct shaper_speeds *speeds,
+                      uint64_t wanted_bytes, int64_t now_ns) {
+    struct shaper_hold *hold = &ticket->holds[direction];
+    if (speeds->count == 0) {
+        make_reservation(hold, speeds, wanted_bytes, now_ns);
+        return;
+    }
+    struct shaper_turns *turns = direction == SHAPER_RESPONSE ? &ticket->turns : NULL;
+    uint64_t share = share_bytes_per_s(speeds, false);
+    uint64_t bytes = lane_quantum_bytes(share, turns != NULL ? turns->per_s : LANE_MANY_TURNS_PER_S);
+    make_reservation(hold, speeds, bytes < wanted_bytes ? bytes : wanted_bytes, now_ns);
+    if (turns != NULL) {
+        turns->per_s = turns->per_s / 2 > LANE_FEW_TURNS_PER_S ? turns->per_s / 2 : LANE_FEW_TURNS_PER_S;
+        note_turn(turns, share, hold);
+    }
+}
+
 struct shaper_grant shaper_reserve(struct shaper_ticket *ticket, const struct shaper_binding *current,
                                    enum shaper_direction direction, uint64_t wanted_bytes, struct shaper_time now) {
     if (ticket->generation != current->generation) {
@@ -189,23 +234,32 @@ struct shaper_grant shaper_reserve(struct shaper_ticket *ticket, const struct sh
     }
     struct shaper_hold *hold = &ticket->holds[direction];
     if (ticket->is_uncapped) {
-        return (struct shaper_grant){wanted_bytes, now.mono_ns, false};
+        return (struct shaper_grant){.bytes = wanted_bytes, .at_ns = now.mono_ns};
     }
     struct shaper_speeds room;
     const struct shaper_speeds *speeds = speeds_now(ticket, direction, now.wall_s, &room);
+    bool is_response = direction == SHAPER_RESPONSE;
     if (hold->bytes > 0 && !was_made_at(hold, speeds)) {
         move_reservation(hold, speeds, now.mono_ns);
+        if (is_response) {
+            note_moved_turn(&ticket->turns, share_bytes_per_s(speeds, true), hold);
+        }
     } else if (hold->bytes == 0) {
-        bool is_response = direction == SHAPER_RESPONSE, may_change = is_response && ticket->follows_quota;
+        bool may_change = is_response && ticket->follows_quota;
         uint64_t bytes = may_change && wanted_bytes > LOOK_AGAIN_BYTES ? LOOK_AGAIN_BYTES : wanted_bytes;
         if (is_response && takes_first_bytes(ticket, speeds, now.mono_ns, &bytes)) {
             take_at_once(hold, speeds, bytes, now.mono_ns);
         } else {
-            make_reservation(hold, speeds, quantum(speeds, bytes), now.mono_ns);
+            take_turn(ticket, direction, speeds, bytes, now.mono_ns);
         }
     }
-    uint64_t bytes = hold->bytes < wanted_bytes ? hold->bytes : wanted_bytes;
-    return (struct shaper_grant){bytes, hold->at_ns, speeds->count > 0};
+    bool is_capped = speeds->count > 0;
+    return (struct shaper_grant){
+        .bytes = hold->bytes < wanted_bytes ? hold->bytes : wanted_bytes,
+        .at_ns = hold->at_ns,
+        .turns_bytes_per_s = is_capped && is_response ? ticket->turns.bytes_per_s : 0,
+        .is_capped = is_capped,
+    };
 }
 
 /* Bytes that went out beyond the turn are owed to every lane. */

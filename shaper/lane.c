@@ -2,7 +2,7 @@
  * Always true: what is given back is counted at the rate that the debt is kept in. */
 #include "shaper/lane.h"
 
-enum { QUANTA_PER_S = 100, BITS_PER_BYTE = 8 };
+enum { BITS_PER_BYTE = 8 };
 
 static struct pace pace_of(uint64_t bits_per_s) {
     return (struct pace){bits_per_s, LANE_BURST_NS};
@@ -20,9 +20,8 @@ void lane_change_rate(struct lane *lane, uint64_t bits_per_s, int64_t now_ns) {
     }
 }
 
-uint64_t lane_quantum_bytes(const struct lane *lane, uint64_t bits_per_s) {
-    uint64_t sharing = (uint64_t)atomic_load_explicit(&lane->holders, memory_order_relaxed) + 1;
-    uint64_t quantum = bits_per_s / BITS_PER_BYTE / QUANTA_PER_S / sharing;
+uint64_t lane_quantum_bytes(uint64_t share_bytes_per_s, unsigned turns_per_s) {
+    uint64_t quantum = share_bytes_per_s / turns_per_s;
     if (quantum > LANE_QUANTUM_MAX_BYTES) {
         return LANE_QUANTUM_MAX_BYTES;
     }
@@ -31,7 +30,8 @@ uint64_t lane_quantum_bytes(const struct lane *lane, uint64_t bits_per_s) {
 
 int64_t lane_excess_debt_ns(struct lane *lane, uint64_t bits_per_s, int64_t now_ns) {
     lane_change_rate(lane, bits_per_s, now_ns);
-    double turns_bytes = (double)atomic_load_explicit(&lane->holders, memory_order_relaxed) * LANE_QUANTUM_MIN_BYTES;
+    uint64_t quantum = lane_quantum_bytes(lane_share_bytes_per_s(lane, bits_per_s, false), LANE_FEW_TURNS_PER_S);
+    double turns_bytes = (double)atomic_load_explicit(&lane->holders, memory_order_relaxed) * (double)quantum;
     double turns_ns = turns_bytes * BITS_PER_BYTE / (double)bits_per_s * 1e9;
     double excess_ns = (double)pacer_debt_ns(&lane->pacer, now_ns) - turns_ns;
     return excess_ns > 0 ? (int64_t)excess_ns : 0;

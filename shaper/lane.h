@@ -1,9 +1,8 @@
 /* One speed that several connections share, and how much of it one of them may take at a time.
  *
- * A pacer for bits a second, the rate that it runs at, and the number of connections that hold a reservation. The
- * quantum, what one connection may reserve at a time, is 10 ms of the rate divided among those, but between two TCP
- * segments and 64 KiB: slow caps stay smooth and fast ones cheap. All threads share a lane; a zeroed struct is a new
- * one. Pure: the time is a parameter, monotonic nanoseconds. */
+ * A pacer for bits a second, the rate that it runs at, and the number of connections that hold a reservation, among
+ * whom the rate is divided. All threads share a lane; a zeroed struct is a new one. Pure: the time is a parameter,
+ * monotonic nanoseconds. */
 #ifndef WEIR_SHAPER_LANE_H
 #define WEIR_SHAPER_LANE_H
 
@@ -12,7 +11,13 @@
 
 #include "shaper/pacer.h"
 
-enum { LANE_QUANTUM_MIN_BYTES = 2896, LANE_QUANTUM_MAX_BYTES = 65536, LANE_OWED_AT_ONCE_BYTES = 1 << 24 };
+/* The quantum, what one connection may reserve at a time: so much of its share as it makes in one of so many turns a
+ * second, but at least two TCP segments, and no more than a large write. */
+enum {
+    LANE_QUANTUM_MIN_BYTES = 2896,
+    LANE_QUANTUM_MAX_BYTES = 128 * 1024,
+    LANE_OWED_AT_ONCE_BYTES = 1 << 24,
+};
 
 #define LANE_BURST_NS INT64_C(100000000) /* unused time that may be saved up */
 
@@ -23,8 +28,18 @@ struct lane {
     atomic_uint holders; /* connections with a reservation */
 };
 
-/* For one connection more than those that hold a reservation. */
-uint64_t lane_quantum_bytes(const struct lane *lane, uint64_t bits_per_s);
+/* The part of the rate that is one connection's: of those that hold a reservation, or besides them. */
+static inline uint64_t lane_share_bytes_per_s(const struct lane *lane, uint64_t bits_per_s, bool is_holder) {
+    uint64_t holders = atomic_load_explicit(&lane->holders, memory_order_relaxed);
+    uint64_t sharing = is_holder && holders > 0 ? holders : holders + 1;
+    return bits_per_s / 8 / sharing;
+}
+
+/* A long response comes to have few turns a second, each the more bytes: a turn costs the worker a wake-up, and the
+ * kernel can spread its bytes over the time until the next (proxy/smoothing.h). It begins with as many as what is read
+ * always has, so that many who begin at once do not each take what would be right for one alone. */
+enum { LANE_FEW_TURNS_PER_S = 10, LANE_MANY_TURNS_PER_S = 100 };
+uint64_t lane_quantum_bytes(uint64_t share_bytes_per_s, unsigned turns_per_s);
 
 /* How long a reservation made now would wait, beyond the turns of those who hold one: a debt of bytes that went out at
  * once. Changes nothing but the rate. */

@@ -133,6 +133,13 @@ struct shaper_ticket {
         uint64_t bytes; /* 0: none */
         int64_t at_ns;  /* the latest of them; of first bytes when they were asked for */
     } holds[SHAPER_DIRECTIONS];
+    struct shaper_turns {        /* of the response; set when it begins */
+        unsigned per_s;          /* the next one is such a part of the share */
+        uint64_t bytes_per_s;    /* at which they come, or less */
+        uint64_t measured_per_s; /* from the last but one to the last */
+        uint64_t bytes;          /* of the last; 0: none yet */
+        int64_t at_ns;
+    } turns;
     struct shaper_speeds { /* that hold for the response, whatever comes of a quota */
         struct lane *lanes[SHAPER_SCOPES];
         uint64_t bits_per_s[SHAPER_SCOPES];
@@ -151,10 +158,14 @@ void shaper_admit(struct shaper_binding *binding, const struct shaper_request *r
                   struct shaper_ticket *ticket, struct shaper_decision *decision);
 
 struct shaper_grant {
-    uint64_t bytes; /* that may be moved, 1 to `wanted_bytes` */
-    int64_t at_ns;  /* not before this moment; now or earlier: at once */
-    bool is_capped; /* some speed holds: keep little in the socket's send queue */
+    uint64_t bytes;             /* that may be moved, 1 to `wanted_bytes` */
+    int64_t at_ns;              /* not before this moment; now or earlier: at once */
+    uint64_t turns_bytes_per_s; /* of a response: turns come at about this rate, not less; 0: not known yet */
+    bool is_capped;             /* some speed holds: keep little in the socket's send queue */
 };
+
+/* Responses have about so many turns a second, where a turn is not less than two segments or more than this. */
+enum { SHAPER_TURNS_PER_S = LANE_FEW_TURNS_PER_S, SHAPER_TURN_MAX_BYTES = LANE_QUANTUM_MAX_BYTES };
 
 /* Asks for a turn to write (or, for a request's body, to read) up to wanted_bytes, at least 1. Only who has the bytes
  * and can move them should ask. There is one turn at a time: asked again before it is used up, the answer is the same,

@@ -1,5 +1,6 @@
 /* A discrete-event simulation: connections that always have something to send, under the shaper, with timers that are
- * up to a millisecond late. Times are seconds since its start. */
+ * up to a millisecond late, and a kernel that spreads long turns (proxy/smoothing.h). Times are seconds since its
+ * start. */
 #ifndef WEIR_TESTS_UNIT_SHAPER_GIVEN_SENDERS_H
 #define WEIR_TESTS_UNIT_SHAPER_GIVEN_SENDERS_H
 
@@ -11,7 +12,7 @@ struct sender {
     struct shaper_ticket ticket;
     bool is_active;
     int64_t next_ns; /* when it asks again */
-    int64_t last_ns; /* when it last sent */
+    int64_t last_ns; /* when its last byte was sent */
     uint64_t last_bytes, sent_bytes;
     double worst_wait; /* 1: without a byte for exactly 200 ms and the time that its last bytes take at a fair share */
 };
@@ -47,14 +48,31 @@ static inline void sim_stop(struct simulation *sim, size_t number) {
     }
 }
 
-static inline void sim_send(struct simulation *sim, struct sender *sender, uint64_t bytes, size_t active) {
+/* Returns when the last byte goes. */
+static inline int64_t sim_spread(struct simulation *sim, const struct shaper_grant *grant) {
+    double rate = 1.125 * (double)grant->turns_bytes_per_s, length_ns = 0;
+    if (grant->bytes > 2896 && rate > 0) {
+        length_ns = (double)grant->bytes / rate * 1e9;
+    }
+    uint64_t pieces = grant->bytes / 2896 + 1, left = grant->bytes;
+    for (uint64_t i = 0; i < pieces; i++) {
+        uint64_t bytes = i + 1 < pieces ? grant->bytes / pieces : left;
+        int64_t at_ns = sim->now_ns + (int64_t)(length_ns * (double)i / (double)pieces);
+        sim->bins[at_ns / (SECOND_NS / 10)] += bytes;
+        left -= bytes;
+    }
+    return sim->now_ns + (int64_t)length_ns;
+}
+
+static inline void sim_send(struct simulation *sim, struct sender *sender, const struct shaper_grant *grant,
+                            size_t active) {
+    uint64_t bytes = grant->bytes;
     double waited = (double)(sim->now_ns - sender->last_ns) / 1e9;
     double fair = 0.2 + (double)sender->last_bytes * (double)active / sim->rate;
     sender->worst_wait = waited / fair > sender->worst_wait ? waited / fair : sender->worst_wait;
-    sender->last_ns = sim->now_ns;
+    sender->last_ns = sim_spread(sim, grant);
     sender->last_bytes = bytes;
     sender->sent_bytes += bytes;
-    sim->bins[sim->now_ns / (SECOND_NS / 10)] += bytes;
 }
 
 static inline void sim_step(struct simulation *sim, struct sender *sender, size_t active) {
@@ -64,7 +82,7 @@ static inline void sim_step(struct simulation *sim, struct sender *sender, size_
     int64_t wait_ns = grant.at_ns - now.mono_ns;
     if (wait_ns <= 0) {
         shaper_charge(&sender->ticket, SHAPER_RESPONSE, grant.bytes, now);
-        sim_send(sim, sender, grant.bytes, active);
+        sim_send(sim, sender, &grant, active);
         sender->next_ns = sim->now_ns + 1000; /* writing takes a microsecond */
     } else {
         wait_ns = wait_ns < SECOND_NS / 10 ? wait_ns : SECOND_NS / 10;
@@ -74,7 +92,7 @@ static inline void sim_step(struct simulation *sim, struct sender *sender, size_
 
 static inline void sim_run(struct simulation *sim, double until_s) {
     int64_t until_ns = (int64_t)(until_s * 1e9);
-    CU_ASSERT_TRUE_FATAL(until_ns / (SECOND_NS / 10) < BINS_MAX);
+    CU_ASSERT_TRUE_FATAL(until_ns / (SECOND_NS / 10) < BINS_MAX - 100);
     for (;;) {
         struct sender *next = NULL;
         size_t active = 0;

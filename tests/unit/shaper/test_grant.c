@@ -196,6 +196,36 @@ static void the_smallest_share_holds(void) {
     finish();
 }
 
+/* Each turn wakes a worker: a long response has about ten a second, and the kernel is told how to spread them. It
+ * begins with short ones, for nobody knows yet how many others begin. */
+static void a_long_response_has_few_turns(void) {
+    begin_with_cap("1MB/s");
+    struct shaper_ticket ticket;
+    admit(sim.binding, 0, 1, 0, &ticket);
+    uint64_t now_ns = 0, turns = 0, late_turns = 0, last_bytes = 0;
+    while (now_ns < 10 * (uint64_t)SECOND_NS) {
+        struct shaper_time now = at_s((double)now_ns / 1e9);
+        struct shaper_grant grant = shaper_reserve(&ticket, sim.binding, SHAPER_RESPONSE, 1 << 20, now);
+        if (grant.at_ns > now.mono_ns) {
+            now_ns += (uint64_t)(grant.at_ns - now.mono_ns) + 1000;
+            continue;
+        }
+        if (now_ns >= (uint64_t)SECOND_NS) {
+            CU_ASSERT_DOUBLE_EQUAL((double)grant.turns_bytes_per_s, 1048576, 1048);
+        }
+        CU_ASSERT_TRUE(grant.bytes <= 16384 || grant.bytes <= 3 * last_bytes); /* after the first bytes */
+        last_bytes = grant.bytes;
+        shaper_charge(&ticket, SHAPER_RESPONSE, grant.bytes, now);
+        turns++;
+        late_turns += now_ns >= (uint64_t)SECOND_NS ? 1 : 0;
+    }
+    CU_ASSERT_TRUE(turns <= late_turns + 20);
+    CU_ASSERT_TRUE(late_turns >= 89 && late_turns <= 91);
+    CU_ASSERT_EQUAL(last_bytes, 104857);
+    shaper_release(&ticket, at_s(10));
+    finish();
+}
+
 /* Slow to fast and back, with transfers under way that wait for seconds. */
 static void a_changed_limit_holds_within_100_ms(void) {
     static const struct {
@@ -313,6 +343,7 @@ int main(void) {
                                         TEST(a_small_page_does_not_wait_behind_the_bulk),
                                         TEST(many_small_pages_are_held_to_the_cap),
                                         TEST(the_smallest_share_holds),
+                                        TEST(a_long_response_has_few_turns),
                                         TEST(a_changed_limit_holds_within_100_ms),
                                         TEST(a_transfer_goes_on_at_the_exceeded_speed),
                                         TEST(a_client_over_its_quota_goes_on_at_the_exceeded_speed),

@@ -5,15 +5,16 @@
 
 static const int64_t start_ns = 900 * SECOND_NS;
 
-static void a_quantum_is_ten_milliseconds_for_all_together(void) {
+static void a_quantum_is_a_turns_part_of_the_share(void) {
     uint32_t seed = 2;
     for (unsigned round = 0; round < 2000; round++) {
         struct lane lane = {0};
         uint64_t rate = 1 + ((uint64_t)next_random(&seed) << (next_random(&seed) % 16));
-        unsigned holders = next_random(&seed) % 200;
+        unsigned holders = next_random(&seed) % 200, turns_per_s = 1 + next_random(&seed) % 100;
         atomic_store(&lane.holders, holders);
-        uint64_t fair = rate / 8 / 100 / (holders + 1), quantum = lane_quantum_bytes(&lane, rate);
-        CU_ASSERT_EQUAL(quantum, fair < 2896 ? 2896 : fair > 65536 ? 65536 : fair);
+        uint64_t share = lane_share_bytes_per_s(&lane, rate, false), fair = rate / 8 / (holders + 1) / turns_per_s;
+        CU_ASSERT_EQUAL(lane_quantum_bytes(share, turns_per_s), fair < 2896 ? 2896 : fair > 131072 ? 131072 : fair);
+        CU_ASSERT_EQUAL(lane_share_bytes_per_s(&lane, rate, true), rate / 8 / (holders > 0 ? holders : 1));
     }
 }
 
@@ -102,7 +103,7 @@ static void eight_threads_owe_what_they_sent(void) {
 }
 
 int main(void) {
-    static const CU_TestInfo tests[] = {TEST(a_quantum_is_ten_milliseconds_for_all_together),
+    static const CU_TestInfo tests[] = {TEST(a_quantum_is_a_turns_part_of_the_share),
                                         TEST(what_is_settled_counts_once),
                                         TEST(debts_follow_the_rate),
                                         TEST(a_line_moves_with_the_rate),
