@@ -224,6 +224,34 @@ def test_a_host_without_speeds_is_not_slowed(weir, origin):
     assert rates[1] > 20 * KBPS_1600
 
 
+def test_a_turn_is_spread_over_the_time_until_the_next(shaped):
+    """Ten turns a second, and a few pieces of each."""
+    client = ask(shaped("CBandSpeed 3200kbps 0 0"))
+    measure([client], seconds=0.1, settle=1.0)
+    moments, end = [], time.monotonic() + 2
+    client.socket.setblocking(True)
+    while time.monotonic() < end:
+        assert client.socket.recv(262144)
+        moments.append(time.monotonic())
+    gaps = [later - earlier for earlier, later in zip(moments, moments[1:])]
+    assert statistics.median(gaps) < 0.05
+
+
+def test_what_follows_a_paced_response_is_not_slowed(weir, origin):
+    """One connection, two hosts."""
+    server = origin(serving)
+    proxy = weir(
+        f"<VirtualHost *:*>\nServerName slow.example\nCBandSpeed 3200kbps 0 0\nProxyPass / {server.url}\n</VirtualHost>\n"
+        f"<VirtualHost *:*>\nServerName free.example\nProxyPass / {server.url}\n</VirtualHost>\n"
+    )
+    client = proxy.connect()
+    for host, least, most in (("slow.example", 0.4, 5), ("free.example", 0, 0.3), ("slow.example", 0.4, 5)):
+        begin = time.monotonic()
+        client.send(format_request("/300k-length", host=host))
+        assert client.read_response().body == BODY
+        assert least < time.monotonic() - begin < most, host
+
+
 # --- every kind of transfer ---
 
 
