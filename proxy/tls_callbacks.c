@@ -1,6 +1,7 @@
 /* OpenSSL's callbacks. On the thread of the link that is shaking hands; nothing here blocks. */
 #include "proxy/tls_callbacks.h"
 
+#include <assert.h>
 #include <openssl/core_names.h>
 #include <openssl/rand.h>
 
@@ -13,8 +14,12 @@
 #include "proxy/tls_staple.h"
 #include "proxy/tls_ticket_keys.h"
 
+/* OpenSSL calls back only from within a function that was called for a link, which the thread knows meanwhile. Keeping
+ * the link with the SSL would cost a connection a hundred bytes. */
 static struct tls_link *link_of(const SSL *ssl) {
-    return SSL_get_app_data(ssl);
+    const struct tls_thread *thread = BIO_get_data(SSL_get_rbio(ssl));
+    assert(thread->link != NULL && thread->link->ssl == ssl);
+    return thread->link;
 }
 
 /* --- the host for a name --- */

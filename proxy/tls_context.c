@@ -103,7 +103,7 @@ static bool use_identity(struct tls_context *context, const struct identity *ide
     } else if (X509_check_private_key(own, key) != 1) {
         tls_error(error, identity->place, identity->key_directive,
                   "the key in %s does not belong to the certificate in %s", key_path, identity->certificate_path);
-    } else if (SSL_CTX_use_cert_and_key(context->ssl, own, key, chain, 1) != 1) {
+    } else if (SSL_CTX_use_cert_and_key(context->ssl, own, key, sk_X509_num(chain) > 0 ? chain : NULL, 1) != 1) {
         tls_error(error, identity->place, identity->certificate_directive, "cannot use %s: %s",
                   identity->certificate_path, last_reason());
     } else {

@@ -22,7 +22,6 @@ static struct tls_link *new_link(struct tls_thread *thread, struct tls_context *
         link->failure = "OpenSSL has no memory for a connection";
         return link;
     }
-    SSL_set_app_data(link->ssl, link);
     BIO_up_ref(thread->bio); /* one for both directions */
     SSL_set_bio(link->ssl, thread->bio, thread->bio);
     return link;
