@@ -114,7 +114,8 @@ static bool is_rest(const struct exchange *exchange, uint64_t bytes) {
 static size_t turn_bytes(const struct exchange *exchange, size_t bytes) {
     const struct body_decoder *body = &exchange->connection->body;
     size_t buffered = buffer_length(&exchange->connection->stream.in);
-    uint64_t coming = body->framing == BODY_LENGTH ? body->remaining : buffered;
+    size_t piped = exchange->pipe != NULL ? exchange->pipe->bytes : 0;
+    uint64_t coming = body->framing == BODY_LENGTH ? body->remaining + piped : buffered;
     coming = coming < SHAPER_TURN_MAX_BYTES ? coming : SHAPER_TURN_MAX_BYTES;
     return coming > bytes ? (size_t)coming : bytes;
 }
@@ -144,10 +145,12 @@ static enum relayed send_buffered(struct exchange *exchange, struct span data) {
     return exchange->waiting_client ? RELAYED_WAIT : body_decoder_done(&connection->body) ? RELAYED_END : RELAYED_MORE;
 }
 
-/* What is in the pipe goes before anything else; in turns when a reload has put a cap over it meanwhile. */
+/* What is in the pipe goes before anything else, in turns where there is a cap. */
 static enum relayed drain_pipe(struct exchange *exchange) {
     struct stream *to = exchange->operations->raw_stream(exchange->downstream);
-    size_t granted = exchange_grant(exchange, SHAPER_RESPONSE, exchange->pipe->bytes), taken = 0;
+    size_t piped = exchange->pipe->bytes, taken = 0;
+    size_t granted = exchange_grant(exchange, SHAPER_RESPONSE, turn_bytes(exchange, piped));
+    granted = granted < piped ? granted : piped;
     if (to != NULL && granted > 0) {
         if (body_decoder_done(&exchange->connection->body) && granted == exchange->pipe->bytes) {
             exchange_leave_place(exchange);
@@ -168,7 +171,7 @@ static enum relayed drain_pipe(struct exchange *exchange) {
 /* A long plain body that the client gets as it is needs not pass through weir's memory. */
 static bool may_splice(struct exchange *exchange) {
     const struct body_decoder *body = &exchange->connection->body;
-    if (body->framing != BODY_LENGTH || body->remaining < SPLICE_MIN_BYTES || exchange_may_be_paced(exchange)) {
+    if (body->framing != BODY_LENGTH || body->remaining < SPLICE_MIN_BYTES || exchange_has_small_turns(exchange)) {
         return false;
     }
     const struct stream *to = exchange->operations->raw_stream(exchange->downstream);

@@ -5,6 +5,7 @@
 #include "proxy/generation.h"
 #include "proxy/log.h"
 #include "proxy/process.h"
+#include "proxy/smoothing.h"
 #include "proxy/worker.h"
 
 /* Who waits for its turn looks again so often: a changed limit holds within this time. */
@@ -124,9 +125,12 @@ size_t exchange_grant(struct exchange *exchange, enum shaper_direction direction
     return grant.bytes < wanted ? (size_t)grant.bytes : wanted;
 }
 
-bool exchange_may_be_paced(struct exchange *exchange) {
-    return exchange->ticket.follows_quota || exchange_grant(exchange, SHAPER_RESPONSE, BUFFER_LARGE_BYTES) == 0 ||
-           exchange->is_paced;
+bool exchange_has_small_turns(struct exchange *exchange) {
+    if (exchange->ticket.follows_quota) {
+        return true; /* looked at again every few bytes */
+    }
+    (void)exchange_grant(exchange, SHAPER_RESPONSE, SHAPER_TURN_MAX_BYTES); /* so that is_paced is true of now */
+    return exchange->is_paced && !smoothing_is_needless(exchange->paced_bytes_per_s);
 }
 
 void exchange_charge_response(struct exchange *exchange) {

@@ -9,8 +9,9 @@
  * Whoever is granted some and moves them says so with exchange_charge(). */
 size_t exchange_grant(struct exchange *exchange, enum shaper_direction direction, size_t wanted);
 
-/* Whether a cap holds over the response, or may begin to while it is sent: then its bytes pass through weir's hands. */
-bool exchange_may_be_paced(struct exchange *exchange);
+/* Whether the response goes in turns that are too small for a pipe, or may begin to while it is sent: then its bytes
+ * pass through weir's hands. */
+bool exchange_has_small_turns(struct exchange *exchange);
 
 /* Counts what has been written to the client since the last call, as it was really written: head, framing and body. */
 void exchange_charge_response(struct exchange *exchange);

@@ -56,11 +56,15 @@ static bool has_old_bytes(const struct stream *stream) {
     return stream->pace_bytes_per_s == 0 && ioctl(stream->fd, SIOCOUTQNSD, &unsent) == 0 && unsent > WAITING_MIN_BYTES;
 }
 
+bool smoothing_is_needless(uint64_t bytes_per_s) {
+    return bytes_per_s > SMOOTH_MAX_BYTES_PER_S;
+}
+
 void smoothing_set(struct stream *stream, uint64_t bytes_per_s) {
     uint64_t piece_bytes = bytes_per_s / PIECES_PER_S;
     piece_bytes = (piece_bytes + SEGMENT_BYTES - 1) / SEGMENT_BYTES * SEGMENT_BYTES;
     piece_bytes = piece_bytes < PIECE_MIN_BYTES ? PIECE_MIN_BYTES : piece_bytes;
-    if (bytes_per_s / SHAPER_TURNS_PER_S <= piece_bytes || bytes_per_s > SMOOTH_MAX_BYTES_PER_S) {
+    if (bytes_per_s / SHAPER_TURNS_PER_S <= piece_bytes || smoothing_is_needless(bytes_per_s)) {
         smoothing_end(stream);
         return;
     }

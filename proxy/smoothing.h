@@ -7,6 +7,7 @@
 #ifndef WEIR_PROXY_SMOOTHING_H
 #define WEIR_PROXY_SMOOTHING_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -17,6 +18,8 @@
 /* What is written from now on comes in turns at this rate. Slow ones, whose turns are a piece each, and fast ones,
  * whose turns follow each other closely, go out as they come. Tells the kernel only what has changed by much. */
 void smoothing_set(struct stream *stream, uint64_t bytes_per_s);
+/* Turns at this rate follow each other so closely that each may go out as it is. */
+bool smoothing_is_needless(uint64_t bytes_per_s);
 /* What is written from now on goes at once. */
 void smoothing_stop(struct stream *stream);
 static inline void smoothing_end(struct stream *stream) {

@@ -237,6 +237,22 @@ def test_a_turn_is_spread_over_the_time_until_the_next(shaped):
     assert statistics.median(gaps) < 0.05
 
 
+def test_a_fast_cap_holds_over_what_is_spliced(weir, origin):
+    """Turns at 10 MB/s are large enough for a pipe; the cap is halved while what is in it waits."""
+    body = content(9_000_000)
+    url = origin(lambda connection: [connection.answer(body) for _ in iter(connection.read_request, None)]).url
+    proxy = weir(f"CBandSpeed 80Mbps 0 0\nProxyPass / {url}")
+    begin = time.monotonic()
+    client = proxy.connect().send(format_request("/"))
+    head = client.read_until(b"\r\n\r\n")
+    received = client.read_exactly(4_500_000)
+    proxy.reload(f"CBandSpeed 40Mbps 0 0\nProxyPass / {url}", expect=RELOADED)
+    received += client.read_exactly(len(body) - len(received))
+    took = time.monotonic() - begin
+    assert b" 200 " in head and received == body
+    assert 1.0 < took < 2.5  # 0.45 s, and 0.9
+
+
 def test_what_follows_a_paced_response_is_not_slowed(weir, origin):
     """One connection, two hosts."""
     server = origin(serving)
