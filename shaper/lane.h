@@ -19,7 +19,7 @@ enum {
     LANE_OWED_AT_ONCE_BYTES = 1 << 24,
 };
 
-#define LANE_BURST_NS INT64_C(100000000) /* unused time that may be saved up */
+#define LANE_BURST_NS INT64_C(50000000) /* unused time that may be saved up: for an origin that hesitates */
 
 struct lane {
     struct pacer pacer;
