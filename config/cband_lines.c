@@ -329,6 +329,7 @@ void cband_open_class(struct parser *parser, const struct directive_use *use) {
 
 void cband_apply_class_dst(struct parser *parser, const struct directive_use *use) {
     struct client_class *class = parser_scope(parser)->client_class;
+    class->said = true;
     for (size_t i = 0; i < use->argument_count; i++) {
         const struct word *word = &use->arguments[i];
         struct ip_prefix prefix;

@@ -147,8 +147,13 @@ static void check_names(struct parser *parser) {
     free(names);
 }
 
+/* A Listen line that is wrong has been reported, and is one all the same. */
 static void check_listeners(struct parser *parser) {
-    if (parser->config->listener_count > 0) {
+    bool said = parser->config->listener_count > 0;
+    for (size_t i = 0; i < parser->use_count && !said; i++) {
+        said = strcmp(parser->uses[i]->directive->name, "Listen") == 0;
+    }
+    if (said) {
         return;
     }
     struct place place = {.file = parser->options->path != NULL ? parser->options->path : "proxy.conf", .line = 0};

@@ -168,7 +168,7 @@ static void check_classes(struct parser *parser) {
     size_t total = 0;
     for (size_t i = 0; i < config->class_count; i++) {
         total += config->classes[i].prefix_count;
-        if (config->classes[i].prefix_count == 0) {
+        if (!config->classes[i].said) {
             parser_warn_place(parser, &config->classes[i].place, "CBandClass",
                               "write CBandClassDst lines into it, e.g. CBandClassDst 192.0.2.0/24",
                               "class \"%s\" has no addresses: no client is in it", config->classes[i].name);

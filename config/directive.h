@@ -218,7 +218,8 @@ void parser_error_use(struct parser *parser, const struct directive_use *use, co
                       const char *format, ...) __attribute__((format(printf, 5, 6)));
 void parser_warn_use(struct parser *parser, const struct directive_use *use, const struct word *word, const char *hint,
                      const char *format, ...) __attribute__((format(printf, 5, 6)));
-/* At a place that is only known as file and line: no quoted line. `name`: the directive it is about; NULL: none. */
+/* The same at a place that was kept instead of the use: its line's first argument is the bad word. `name`: the
+ * directive it is about; NULL: none. */
 void parser_error_place(struct parser *parser, const struct place *place, const char *name, const char *hint,
                         const char *format, ...) __attribute__((format(printf, 5, 6)));
 void parser_warn_place(struct parser *parser, const struct place *place, const char *name, const char *hint,

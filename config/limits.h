@@ -29,6 +29,7 @@ struct client_class {
     const char *name;
     const struct ip_prefix *prefixes;
     size_t prefix_count;
+    bool said;    /* it has a CBandClassDst line, if only a wrong one */
     size_t index; /* in config->classes */
     struct place place;
 };

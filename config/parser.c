@@ -182,14 +182,18 @@ static struct directive_use *new_use(struct parser *parser, const struct directi
     return use;
 }
 
+static void keep_use(struct parser *parser, const struct directive_use ***uses, size_t *count,
+                     const struct directive_use *use) {
+    *uses = list_grow(&parser->scratch, *uses, *count, sizeof **uses);
+    (*uses)[(*count)++] = use;
+}
+
 static void apply_use(struct parser *parser, const struct directive_use *use) {
     const struct directive_use *outer = parser->use;
     parser->use = use;
+    keep_use(parser, &parser->uses, &parser->use_count, use);
     if (use->directive->base == BASE_SERVER) {
-        const struct directive_use **uses = list_grow(&parser->scratch, parser->server_uses, parser->server_use_count,
-                                                      sizeof(const struct directive_use *));
-        uses[parser->server_use_count++] = use;
-        parser->server_uses = uses;
+        keep_use(parser, &parser->server_uses, &parser->server_use_count, use);
     }
     directive_apply(parser, use);
     parser->use = outer;

@@ -124,6 +124,8 @@ struct parser {
     size_t class_count, class_room;
     const struct directive_use **server_uses; /* lines of context server with a simple value, and ErrorLog */
     size_t server_use_count;
+    const struct directive_use **uses; /* every line that was applied: parser_error_place() finds its words there */
+    size_t use_count;
     const struct directive **ignored; /* those already warned of */
     size_t ignored_count;
     size_t owned_pattern_room;

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 struct scope *parser_scope(struct parser *parser) {
     return &parser->frames[parser->depth].scope;
@@ -156,9 +157,37 @@ void parser_warn_use(struct parser *parser, const struct directive_use *use, con
     va_end(arguments);
 }
 
+/* The line that stands there. NULL: none, or nobody would see its words any more. */
+static const struct directive_use *use_at(const struct parser *parser, const struct place *place) {
+    if (place->line == 0 || parser->diagnostics->count == DIAG_MAX) {
+        return NULL;
+    }
+    for (size_t i = 0; i < parser->use_count; i++) {
+        const struct place *at = &parser->uses[i]->name.place;
+        if (at->line == place->line && at->file == place->file) {
+            return parser->uses[i];
+        }
+    }
+    return NULL;
+}
+
+/* What such a message is about is the first argument, the name of a user or of a class mostly; but a directive that a
+ * section is said to want has no word in the section's line. */
+static struct diagnostic about_place(const struct parser *parser, const struct place *place, const char *name,
+                                     const char *hint, bool warning) {
+    const struct directive_use *use = use_at(parser, place);
+    struct diagnostic about = {.place = *place, .hint = hint, .warning = warning};
+    if (use != NULL) {
+        bool of_section = use->directive->section && name != NULL && strcasecmp(use->directive->name, name) != 0;
+        about = about_word(use, use->argument_count > 0 && !of_section ? &use->arguments[0] : NULL, hint, warning);
+    }
+    about.subject = name;
+    return about;
+}
+
 void parser_error_place(struct parser *parser, const struct place *place, const char *name, const char *hint,
                         const char *format, ...) {
-    struct diagnostic about = {.place = *place, .subject = name, .hint = hint};
+    struct diagnostic about = about_place(parser, place, name, hint, false);
     va_list arguments;
     va_start(arguments, format);
     diagnostics_vadd(parser->diagnostics, &about, format, arguments);
@@ -167,7 +196,7 @@ void parser_error_place(struct parser *parser, const struct place *place, const 
 
 void parser_warn_place(struct parser *parser, const struct place *place, const char *name, const char *hint,
                        const char *format, ...) {
-    struct diagnostic about = {.place = *place, .subject = name, .hint = hint, .warning = true};
+    struct diagnostic about = about_place(parser, place, name, hint, true);
     va_list arguments;
     va_start(arguments, format);
     diagnostics_vadd(parser->diagnostics, &about, format, arguments);

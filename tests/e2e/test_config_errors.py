@@ -37,6 +37,31 @@ def test_the_example_of_the_specification(weir_command):
     assert '"10kbps"' in lines[start + 3]
 
 
+@pytest.mark.parametrize(
+    "lines, place, subject",
+    [
+        ("CBandClassLimit crawlers 10M", (5, 17), "CBandClassLimit"),
+        ("CBandClassRemoteSpeed \\\n  crawlers 10 1 1", (6, 3), "CBandClassRemoteSpeed"),
+        ("CBandUser alice", (5, 11), "CBandUser"),
+        ("</VirtualHost>\n<CBandUser bob>\n</CBandUser>\n<CBandUser bob>\n</CBandUser>\n<VirtualHost *:8080>", (8, 12), "CBandUser"),
+    ],
+)
+def test_what_only_the_whole_file_shows_has_its_word_marked_too(weir_command, lines, place, subject):
+    """Names that nothing defines, and what is defined twice: known when the last line was read, reported like the rest."""
+    config = GOOD + f"<VirtualHost *:8080>\nServerName a.example\n{lines}\n</VirtualHost>\n"
+    result = weir_command("-t", config=config)
+    assert [(line, column) for line, column, _ in errors_of(result)] == [place], result.stderr
+    assert errors_of(result)[0][2].startswith(subject + ": ")
+    assert re.search(r"\n    .*\n +\^~*\n", result.stderr), result.stderr
+
+
+@pytest.mark.parametrize("config", ["Listen 80800\n", GOOD + "<CBandClass lan>\nCBandClassDst 10.0.0.0/33\n</CBandClass>\n"])
+def test_a_mistake_is_said_once(weir_command, config):
+    """And not again as what it leads to: that there is no Listen line, that the class has no addresses."""
+    result = weir_command("-t", config=config)
+    assert len(re.findall(r"^proxy\.conf:.*(?:error|warning): ", result.stderr, re.M)) == 1, result.stderr
+
+
 def test_a_misspelt_name_is_guessed(weir_command):
     result = weir_command("-t", config=GOOD + "KeepAliveTimout 5\n")
     assert errors_of(result)[0][:2] == (3, 1)

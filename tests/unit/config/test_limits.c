@@ -191,7 +191,7 @@ static void test_errors_have_a_place(void) {
          false},
         {"Listen 80\nCBandSpeed 20kB/s 0 0\n", "proxy.conf:2:12: error: CBandSpeed: \"20kB/s\" is 160kbps", true},
         {"Listen 80\n<VirtualHost *:80>\nCBandUser nobody\n</VirtualHost>\n",
-         "proxy.conf:3: error: CBandUser: there is no user \"nobody\"", false},
+         "proxy.conf:3:11: error: CBandUser: there is no user \"nobody\"", false},
         {"Listen 80\nDOSWhitelist 10.0.0.1 nonsense\n", "proxy.conf:2:23: error: DOSWhitelist: \"nonsense\"", false},
         {"Listen 80\nSSLProtocol all +TLSv1.4\n", "proxy.conf:2:17: error: SSLProtocol: \"+TLSv1.4\"", false},
         {"Listen 80\nCBandLimt 5G\n", "did you mean \"CBandLimit\"?", false},
