@@ -143,7 +143,22 @@ static const char *print_address(struct arena *arena, const struct ip_address *a
     return arena_strdup(arena, text);
 }
 
-/* The cap on requests being served is the one that holds for clients of the host by itself; classes may have others. */
+/* How many requests of the client may be served at a time: as the host, its user and the client's class have it. IPv6
+ * clients are seen as networks, so a class of single addresses is none of theirs. */
+static unsigned connection_limit(const struct shaper_binding *binding, size_t index, const struct ip_address *address) {
+    if (index == BINDING_GONE) {
+        return 0;
+    }
+    const struct host_binding *host = &binding->hosts[index];
+    const struct client_class *class = host->tells_classes ? class_tree_find(binding->classes, address) : NULL;
+    if (class == NULL) {
+        return host->remote_speed.connections;
+    }
+    struct scope_speeds speeds[SHAPER_SCOPES];
+    binding_speeds(binding, host->limits, binding->class_ids[class->index], speeds);
+    return speeds[SHAPER_CLIENT].normal.connections;
+}
+
 static void show(struct stats_snapshot *snapshot, const struct process_survey *survey, const struct seen_client *seen,
                  struct stats_client *client) {
     struct arena *arena = &snapshot->arena;
@@ -160,7 +175,7 @@ static void show(struct stats_snapshot *snapshot, const struct process_survey *s
         .delayed = seen->delayed,
         .used_bytes = seen->used_bytes,
         .connections = seen->connections,
-        .connection_limit = index != BINDING_GONE ? binding->hosts[index].limits->traffic.remote_speed.connections : 0,
+        .connection_limit = connection_limit(binding, index, &seen->key.address),
         .bytes_per_s = seen->rates.bytes_per_s,
         .requests_per_s = seen->rates.requests_per_s,
         .first_seen_s = seen->first_seen_s,

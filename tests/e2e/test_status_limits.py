@@ -275,3 +275,21 @@ def test_one_client_of_many_is_refused(weir, place):
     told = {address: (item["requests"], item["refused"]) for address, item in clients.items()}
     assert told == {"127.0.0.1": (1, 0), "127.0.0.2": (5, 2), "127.0.0.3": (2, 0)}
     assert clients["127.0.0.2"]["quota_used"] == clients["127.0.0.2"]["bytes_out"] > 2500
+
+
+@pytest.mark.parametrize(
+    "lines, user, limit",
+    [
+        (["CBandRemoteSpeed 0 0 4"], [], 4),
+        (["CBandRemoteSpeed 0 0 4", "CBandClassRemoteSpeed near 0 0 9"], [], 9),
+        (["CBandRemoteSpeed 0 0 4", "CBandClassRemoteSpeed far 0 0 9"], [], 4),
+        (["CBandRemoteSpeed 0 0 4"], ["CBandUserRemoteSpeed 0 0 2"], 2),
+        (["CBandClassRemoteSpeed near 0 0 9"], ["CBandUserClassRemoteSpeed near 0 0 5"], 5),
+    ],
+)
+def test_the_limit_of_a_client_is_the_one_that_holds_for_it(weir, place, lines, user, limit):
+    """Of its class where there is one, and the user's where that is smaller."""
+    proxy = start(weir, place, lines, user)
+    assert proxy.get().status == 200
+    (client,) = settled(proxy, 1)["clients"]
+    assert client["connection_limit"] == limit
