@@ -130,17 +130,31 @@ static enum exit_code unblock(const struct invocation *invocation) {
     return send(invocation, &target, true);
 }
 
+static enum exit_code reset_named(const struct invocation *invocation, const char *kind, const char *name) {
+    struct target target;
+    target_begin(&target, "/reset");
+    target_add(&target, kind, name);
+    return send(invocation, &target, true);
+}
+
 static enum exit_code reset(const struct invocation *invocation) {
     const char *kind = invocation->options->words[0];
+    const char *name = invocation->options->words[1];
+    if (strcmp(kind, "all") == 0 && name == NULL) {
+        enum exit_code code = reset_named(invocation, "host", "all");
+        return code == EXIT_DONE ? reset_named(invocation, "user", "all") : code;
+    }
     if (strcmp(kind, "host") != 0 && strcmp(kind, "user") != 0) {
         fprintf(invocation->messages, "weirctl: \"%s\" is neither host nor user, as in: weirctl reset host NAME\n",
                 kind);
         return EXIT_USAGE;
     }
-    struct target target;
-    target_begin(&target, "/reset");
-    target_add(&target, kind, invocation->options->words[1]);
-    return send(invocation, &target, true);
+    if (name == NULL) {
+        fprintf(invocation->messages, "weirctl: which %s? As in: weirctl reset %s NAME, or all for each of them\n", kind,
+                kind);
+        return EXIT_USAGE;
+    }
+    return reset_named(invocation, kind, name);
 }
 
 static enum exit_code reload(const struct invocation *invocation) {
@@ -192,7 +206,7 @@ static const struct command {
     {"blocks", list_blocks, 0, 0, "", "json csv", "who is blocked, why, and for how long"},
     {"block", block, 1, 2, "ADDRESS|PREFIX [SECONDS]", "", "block somebody; for 600 seconds"},
     {"unblock", unblock, 1, 1, "ADDRESS|PREFIX|all", "", "end blocks"},
-    {"reset", reset, 2, 2, "host|user NAME|all", "", "forget what was used of a quota"},
+    {"reset", reset, 1, 2, "host|user NAME|all, or all", "", "forget what was used of a quota"},
     {"usage", usage, 0, 0, "", "host user class kind month from to by json csv",
      "bytes and requests from the usage history, for billing"},
     {"reload", reload, 0, 0, "", "", "read the configuration again; says how it went"},

@@ -29,7 +29,7 @@ _weirctl() {
         top) words="--delay" ;;
         hosts | users | classes | clients | blocks) words="--json --csv" ;;
         unblock) words="all" ;;
-        reset) [ "$before" = reset ] && words="host user" || words="all" ;;
+        reset) [ "$before" = reset ] && words="host user all" || words="all" ;;
         usage) words="--host --user --class --kind --month --from --to --by --json --csv" ;;
         log-level) words="emerg alert crit error warn notice info debug" ;;
         esac

@@ -82,6 +82,7 @@ def test_usage(weirctl):
 def test_commands(proxy, weirctl):
     assert weirctl("reset", "host", "shop.example") == "usage of 1 host was reset\n"
     assert weirctl("reset", "user", "all") == "usage of 0 users was reset\n"
+    assert weirctl("reset", "all").splitlines() == ["usage of 2 hosts was reset", "usage of 0 users was reset"]
     assert "generation 2" in weirctl("reload")
     assert weirctl("log-level", "info").startswith("log level info, it was notice")
     assert "takes no new connections" in weirctl("drain")
@@ -124,6 +125,7 @@ def test_exit_codes(proxy, directory):
     assert control.weirctl("fly").returncode == 2
     assert control.weirctl().returncode == 2
     assert control.weirctl("reset", "planet", "earth").returncode == 2
+    assert control.weirctl("reset", "host").returncode == control.weirctl("reset", "planet").returncode == 2
     assert control.weirctl("top").returncode == 2
     unreached = run_weirctl("--socket", f"{directory}/none.sock", "status")
     assert unreached.returncode == 3

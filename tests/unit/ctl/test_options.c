@@ -63,7 +63,7 @@ static void what_is_wrong_is_taught(void) {
         {"block", "weirctl block ADDRESS|PREFIX [SECONDS]"},
         {"block a 1 2", "weirctl block ADDRESS|PREFIX [SECONDS]"},
         {"block a 1 2 3", "\"3\" is one word too many"},
-        {"reset host", "weirctl reset host|user NAME|all"},
+        {"reset", "weirctl reset host|user NAME|all, or all"},
         {"top --delay 0", "no delay"},
         {"top --delay x", "no delay"},
         {"-x", "-x is not understood"},
