@@ -219,16 +219,34 @@ static void check_accounts(struct parser *parser) {
     }
 }
 
+static bool is_folder(const char *path) {
+    struct stat status;
+    return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
+}
+
+/* Told before the first block, when nobody would look; no reason to serve nobody, since the files are all that is
+ * missing then. */
+static void check_block_folders(struct parser *parser) {
+    for (size_t i = 0; i < parser->use_count; i++) {
+        const struct directive_use *use = parser->uses[i];
+        if (strcmp(use->directive->name, "DOSLogDir") == 0 && use->arguments[0].length > 0 &&
+            !is_folder(parser_path(parser, use->arguments[0].text))) {
+            parser_warn_use(parser, use, &use->arguments[0],
+                            "make the folder, writable for User, or leave the line out",
+                            "there is no folder \"%s\": blocks will have no files", use->arguments[0].text);
+        }
+    }
+}
+
 /* The folder in which weir is to make a file must be there. */
 static void check_folder(struct parser *parser, const struct directive_use *use, const char *path) {
     if (path == NULL || use == NULL) {
         return;
     }
     const char *slash = strrchr(path, '/');
-    struct stat status;
     size_t length = slash != NULL ? (size_t)(slash - path) : 0;
     const char *folder = length > 0 ? arena_copy(&parser->scratch, (struct span){path, length}) : "/";
-    if (stat(folder, &status) != 0 || !S_ISDIR(status.st_mode)) {
+    if (!is_folder(folder)) {
         parser_error_use(parser, use, &use->arguments[0], "make the folder, or write another path",
                          "there is no folder \"%s\"", folder);
     }
@@ -244,6 +262,7 @@ static void check_files(struct parser *parser) {
     for (size_t i = 0; i < parser->log_count; i++) {
         check_folder(parser, parser->logs[i].use, parser->logs[i].log->path);
     }
+    check_block_folders(parser);
 }
 
 /* The control socket is a listener like others, but for what is answered there. */

@@ -325,17 +325,25 @@ static bool start(struct process *process, struct config **config) {
     return start_workers(process) && write_pid_file(process);
 }
 
+/* A quota, in total or of a class, that has no file of its own. */
+static bool is_kept_nowhere(const struct traffic_limits *traffic) {
+    return (traffic->limit_bytes > 0 || traffic->class_quota_count > 0) && traffic->scoreboard == NULL;
+}
+
 /* What an administrator may expect of the configuration and does not get, once in the log. */
 static void announce_shaping(const struct config *config) {
     if (config->server.limits.random_pulse) {
         log_notice("CBandRandomPulse is accepted and changes nothing: weir paces smoothly either way");
     }
-    for (size_t i = 0; i < config->host_count && config->server.state_file == NULL; i++) {
-        const struct traffic_limits *traffic = &config->hosts[i]->limits.traffic;
-        if (traffic->limit_bytes > 0 && traffic->scoreboard == NULL) {
-            log_notice("CBandLimit without StateFile: usage is kept over reloads, and forgotten at a restart");
-            return;
-        }
+    bool forgets = false;
+    for (size_t i = 0; i < config->host_count && !forgets; i++) {
+        forgets = is_kept_nowhere(&config->hosts[i]->limits.traffic);
+    }
+    for (size_t i = 0; i < config->user_count && !forgets; i++) {
+        forgets = is_kept_nowhere(&config->users[i].traffic);
+    }
+    if (forgets && config->server.state_file == NULL) {
+        log_notice("CBandLimit without StateFile: usage is kept over reloads, and forgotten at a restart");
     }
 }
 

@@ -189,6 +189,13 @@ def test_what_only_apache_needs_is_warned_about(weir_command):
     assert "no effect" in result.stderr
 
 
+def test_a_folder_for_the_files_of_blocks_that_is_not_there(weir_command):
+    """mod_evasive told of it in syslog when the first client was blocked, and so would weir."""
+    result = weir_command("-t", config=GOOD + "DOSLogDir logs/evasive\nDOSPageCount 2\n")
+    assert result.returncode == 0, result.stderr
+    assert 'proxy.conf:3:11: warning: DOSLogDir: there is no folder "logs/evasive"' in result.stderr
+
+
 def test_strict_makes_them_errors(weir_command):
     result = weir_command("-t", "--strict", config=GOOD + APACHE_ONLY)
     assert result.returncode == 1

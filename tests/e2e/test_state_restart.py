@@ -118,6 +118,18 @@ def test_nothing_is_kept_without_a_state_file(weir, server, directory):
     assert not [name for name in os.listdir(directory) if ".db" in name]
 
 
+@pytest.mark.parametrize(
+    "before, line",
+    [
+        ("<CBandUser alice>\nCBandUserLimit 1M\n</CBandUser>", "CBandUser alice"),
+        ("<CBandClass near>\nCBandClassDst 127.0.0.0/8\n</CBandClass>", "CBandClassLimit near 1M"),
+    ],
+)
+def test_that_nothing_is_kept_is_said_of_users_and_classes_too(weir, server, before, line):
+    proxy = weir(before + "\n" + host("a.example", line, url=server.url))
+    proxy.wait_for_log("CBandLimit without StateFile: usage is kept over reloads, and forgotten at a restart")
+
+
 def test_flush_after_so_many_requests(weir, server, path):
     """With CBandScoreFlushPeriod 1 a kill right behind the answer loses next to nothing."""
     proxy = weir(config(server, "CBandLimit 1G", before="CBandScoreFlushPeriod 1"), workers=1)
