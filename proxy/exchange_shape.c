@@ -70,6 +70,7 @@ enum step_result exchange_step_admit(struct exchange *exchange) {
         .worker = exchange->worker->index,
         .client = exchange->from.client,
         .path = exchange->route.normal_path,
+        .site = exchange->request.host,
         .visitor = exchange->from.visitor,
     };
     struct shaper_decision decision;

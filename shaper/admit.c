@@ -151,9 +151,9 @@ static bool within_quota(unsigned exceeded, struct traffic_record *record, const
     return false;
 }
 
-static bool is_exceeded_page(const struct host_binding *host, struct span path) {
-    return (host->exceeded_page.ptr != NULL && span_equal(host->exceeded_page, path)) ||
-           (host->user_exceeded_page.ptr != NULL && span_equal(host->user_exceeded_page, path));
+static bool is_exceeded_page(const struct host_binding *host, const struct shaper_request *request) {
+    return exceeded_page_is(&host->exceeded_page, request->path, request->site) ||
+           exceeded_page_is(&host->user_exceeded_page, request->path, request->site);
 }
 
 static bool within_quotas(const struct shaper_ticket *ticket, const struct shaper_binding *binding,
@@ -233,7 +233,7 @@ void shaper_admit(struct shaper_binding *binding, const struct shaper_request *r
     } else {
         reckon_speeds(ticket, binding, host, exceeded, &in_force);
     }
-    if (exceeded != 0 && is_exceeded_page(host, request->path)) {
+    if (exceeded != 0 && is_exceeded_page(host, request)) {
         exceeded = 0;
     }
 

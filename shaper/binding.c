@@ -76,19 +76,49 @@ static void note_index(size_t **index_of, size_t *count, size_t id, size_t index
     (*index_of)[id] = index;
 }
 
-/* The path of a URL, or of a path: what a request for that page asks for. */
-static struct span page_of(const char *url) {
-    const char *authority = strstr(url, "://");
-    const char *path = authority != NULL ? strchr(authority + 3, '/') : url;
-    return path != NULL ? (struct span){path, strcspn(path, "?#")} : SPAN_LITERAL("/");
+/* Clients leave the port out where it is the usual one. */
+static struct span without_usual_port(struct span site) {
+    static const struct span usual[] = {{":80", 3}, {":443", 4}};
+    for (size_t i = 0; i < sizeof usual / sizeof *usual; i++) {
+        size_t rest = site.len - usual[i].len;
+        if (site.len > usual[i].len && span_equal(span_skip(site, rest), usual[i])) {
+            return (struct span){site.ptr, rest};
+        }
+    }
+    return site;
 }
 
-static struct span exceeded_page(const struct traffic_limits *traffic, const struct server_limits *server) {
+/* Of a URL, or of a path. Pages are told by their path, since a site may have many names; but the first page of another
+ * site must not make that of an exceeded host free. Whoever is sent to the host's own first page comes back with the
+ * name that the URL has, and gets it. */
+static struct exceeded_page page_of(const char *url) {
+    const char *authority = strstr(url, "://");
+    if (authority == NULL) {
+        return (struct exceeded_page){.path = {url, strcspn(url, "?#")}};
+    }
+    struct span site = {authority + 3, strcspn(authority + 3, "/?#")};
+    const char *path = site.ptr + site.len;
+    struct exceeded_page page = {.path = {path, strcspn(path, "?#")}};
+    if (page.path.len <= 1) {
+        page.path = SPAN_LITERAL("/");
+        page.site = without_usual_port(site);
+    }
+    return page;
+}
+
+bool exceeded_page_is(const struct exceeded_page *page, struct span path, struct span site) {
+    if (page->path.ptr == NULL || !span_equal(page->path, path)) {
+        return false;
+    }
+    return page->site.ptr == NULL || site.len == 0 || span_equal_nocase(page->site, without_usual_port(site));
+}
+
+static struct exceeded_page exceeded_page(const struct traffic_limits *traffic, const struct server_limits *server) {
     if (traffic->exceeded_url != NULL) {
         return page_of(traffic->exceeded_url);
     }
     bool uses_default = !speed_limit_is_set(&traffic->exceeded_speed) && server->default_exceeded_url != NULL;
-    return uses_default ? page_of(server->default_exceeded_url) : SPAN_NONE;
+    return uses_default ? page_of(server->default_exceeded_url) : (struct exceeded_page){{NULL, 0}, {NULL, 0}};
 }
 
 /* ---- speeds ---- */

@@ -13,12 +13,18 @@
 #include "shaper/class_index.h"
 #include "shaper/records.h"
 
+/* Where requests over quota are sent to, and what may itself be had over quota. Absent path: nowhere. */
+struct exceeded_page {
+    struct span path;
+    struct span site; /* "name" or "name:port" of a URL that is a site's first page; absent: the path alone decides */
+};
+
 struct host_binding {
     const struct host_limits *limits;
     struct traffic_record *record;
     struct traffic_record *user_record; /* NULL: the host has no user */
-    struct span exceeded_page;          /* path of the page that over-quota requests are sent to; absent: none */
-    struct span user_exceeded_page;
+    struct exceeded_page exceeded_page;
+    struct exceeded_page user_exceeded_page;
     bool is_capped_per_client;
     bool knows_clients; /* has records of clients, for their caps or for who wants to see them */
     bool is_uncapped;   /* no speed, rate, count or quota over it, nor over its user: its requests are only counted */
@@ -51,6 +57,10 @@ struct scope_speeds {
 };
 void binding_speeds(const struct shaper_binding *binding, const struct host_limits *host, size_t class_id,
                     struct scope_speeds *speeds);
+
+/* Is a request for this path of this site ("name" or "name:port", as the client wrote it; empty: not said) one for the
+ * page? */
+bool exceeded_page_is(const struct exceeded_page *page, struct span path, struct span site);
 
 bool speed_limit_is_set(const struct speed_limit *speed);
 

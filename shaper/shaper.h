@@ -67,6 +67,7 @@ struct shaper_request {
     unsigned worker;                /* whose thread this is, from 0 */
     struct ip_address client;       /* IP_NONE: not known, and not limited by client */
     struct span path;               /* without the query, as the exceeded page is compared with */
+    struct span site;               /* "name" or "name:port", as the client wrote it; empty: not said */
     struct shaper_visitor *visitor; /* of the request's connection: outlives the ticket, which is its only one; NULL */
 };
 

@@ -107,6 +107,24 @@ def test_the_exceeded_page_itself_is_served(limited, line):
     assert_redirected(proxy.get("/12345"), url)
 
 
+def test_the_first_page_of_another_site_frees_no_page_here(limited):
+    """Its path is that of the host's own first page, which nobody meant to be free."""
+    url = "http://other.example/"
+    proxy = limited("CBandLimit 1500B", "CBandPeriod 1D", f"CBandExceededURL {url}")
+    fill(proxy, 2)
+    assert_redirected(proxy.get("/"), url)
+    assert_redirected(proxy.get("/1000"), url)
+
+
+@pytest.mark.parametrize("url", ["http://localhost", "http://localhost:80/", "https://LOCALHOST/?full", "/"])
+def test_the_first_page_of_the_host_itself_is_served(limited, url):
+    """The client comes back with the name that the URL has."""
+    proxy = limited("CBandLimit 1500B", "CBandPeriod 1D", f"CBandExceededURL {url}")
+    fill(proxy, 2)
+    assert_redirected(proxy.get("/1000"), url)
+    assert proxy.get("/").status == 200
+
+
 def test_its_own_url_goes_before_everything(limited):
     proxy = limited(
         "CBandExceededSpeed 80kbps 10 10",
