@@ -224,16 +224,37 @@ static bool is_folder(const char *path) {
     return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
 }
 
-/* Told before the first block, when nobody would look; no reason to serve nobody, since the files are all that is
- * missing then. */
-static void check_block_folders(struct parser *parser) {
+/* The folder in which a file of that path is made. */
+static const char *folder_of(struct parser *parser, const char *path) {
+    const char *slash = strrchr(path, '/');
+    size_t length = slash != NULL ? (size_t)(slash - path) : 0;
+    return length > 0 ? arena_copy(&parser->scratch, (struct span){path, length}) : "/";
+}
+
+/* Lines that make files without which weir serves all the same. What a missing folder means is told before it matters:
+ * when the first client is blocked, or the usage is gone, nobody looks. */
+static void check_optional_folders(struct parser *parser) {
+    static const struct {
+        const char *directive;
+        bool is_folder; /* the argument itself; else what stands in it */
+        const char *problem;
+    } rows[] = {
+        {"DOSLogDir", true, "blocks will have no files"},
+        {"CBandScoreboard", false, "usage is forgotten at a restart"},
+        {"CBandUserScoreboard", false, "usage is forgotten at a restart"},
+    };
     for (size_t i = 0; i < parser->use_count; i++) {
         const struct directive_use *use = parser->uses[i];
-        if (strcmp(use->directive->name, "DOSLogDir") == 0 && use->arguments[0].length > 0 &&
-            !is_folder(parser_path(parser, use->arguments[0].text))) {
-            parser_warn_use(parser, use, &use->arguments[0],
-                            "make the folder, writable for User, or leave the line out",
-                            "there is no folder \"%s\": blocks will have no files", use->arguments[0].text);
+        for (size_t row = 0; row < sizeof rows / sizeof *rows; row++) {
+            if (strcmp(use->directive->name, rows[row].directive) != 0 || use->arguments[0].length == 0) {
+                continue;
+            }
+            const char *path = parser_path(parser, use->arguments[0].text);
+            const char *folder = rows[row].is_folder ? path : folder_of(parser, path);
+            if (!is_folder(folder)) {
+                parser_warn_use(parser, use, &use->arguments[0], "make the folder, writable for User, or write another",
+                                "there is no folder \"%s\": %s", folder, rows[row].problem);
+            }
         }
     }
 }
@@ -243,9 +264,7 @@ static void check_folder(struct parser *parser, const struct directive_use *use,
     if (path == NULL || use == NULL) {
         return;
     }
-    const char *slash = strrchr(path, '/');
-    size_t length = slash != NULL ? (size_t)(slash - path) : 0;
-    const char *folder = length > 0 ? arena_copy(&parser->scratch, (struct span){path, length}) : "/";
+    const char *folder = folder_of(parser, path);
     if (!is_folder(folder)) {
         parser_error_use(parser, use, &use->arguments[0], "make the folder, or write another path",
                          "there is no folder \"%s\"", folder);
@@ -262,7 +281,7 @@ static void check_files(struct parser *parser) {
     for (size_t i = 0; i < parser->log_count; i++) {
         check_folder(parser, parser->logs[i].use, parser->logs[i].log->path);
     }
-    check_block_folders(parser);
+    check_optional_folders(parser);
 }
 
 /* The control socket is a listener like others, but for what is answered there. */

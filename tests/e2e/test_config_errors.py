@@ -189,11 +189,20 @@ def test_what_only_apache_needs_is_warned_about(weir_command):
     assert "no effect" in result.stderr
 
 
-def test_a_folder_for_the_files_of_blocks_that_is_not_there(weir_command):
-    """mod_evasive told of it in syslog when the first client was blocked, and so would weir."""
-    result = weir_command("-t", config=GOOD + "DOSLogDir logs/evasive\nDOSPageCount 2\n")
+@pytest.mark.parametrize(
+    "line, folder",
+    [
+        ("DOSLogDir logs/evasive", "logs/evasive"),
+        ("CBandScoreboard logs/apache2/www.scoreboard", "logs/apache2"),
+        ("<CBandUser alice>\nCBandUserScoreboard logs/alice\n</CBandUser>", "logs"),
+    ],
+)
+def test_folders_without_which_weir_serves_all_the_same(weir_command, line, folder):
+    """The modules told of it when the first client was blocked, or never."""
+    result = weir_command("-t", config=GOOD + line + "\n")
     assert result.returncode == 0, result.stderr
-    assert 'proxy.conf:3:11: warning: DOSLogDir: there is no folder "logs/evasive"' in result.stderr
+    name = line.splitlines()[-2 if ">" in line else 0].split()[0]
+    assert re.search(rf'^proxy\.conf:\d:\d+: warning: {name}: there is no folder ".*/{folder}": ', result.stderr, re.M), result.stderr
 
 
 def test_strict_makes_them_errors(weir_command):
