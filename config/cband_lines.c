@@ -41,6 +41,22 @@ static struct traffic_limits *traffic_of(struct parser *parser, const struct dir
     return &scope->user->traffic;
 }
 
+/* Notes that a line was said. Of two in one section mod_cband kept the first, unless that one said 0, which is nothing:
+ * true when this one is the second and does not count. Where the module let the last one hold, mark_said() does. */
+static bool comes_second(struct parser *parser, uint32_t *said, uint32_t bit, bool first_says_something) {
+    if ((*said & bit) != 0 && first_says_something) {
+        parser_warn_at(parser, NULL, "keep one of the two lines",
+                       "was given before in this section; the earlier line holds, as in mod_cband");
+        return true;
+    }
+    *said |= bit;
+    return false;
+}
+
+static bool says_something(const struct speed_limit *speed) {
+    return speed->bits_per_s > 0 || speed->requests_per_s > 0 || speed->connections > 0;
+}
+
 static const char *kept(struct parser *parser, const char *text) {
     return arena_strdup(parser_arena(parser), text);
 }
@@ -53,7 +69,9 @@ static bool is_written_in_kib(const struct word *word) {
 void cband_apply_limit(struct parser *parser, const struct directive_use *use) {
     struct traffic_limits *traffic = traffic_of(parser, use);
     uint64_t bytes;
-    mark_said(parser, &traffic->said, CBAND_SAID_LIMIT);
+    if (comes_second(parser, &traffic->said, CBAND_SAID_LIMIT, traffic->limit_bytes > 0)) {
+        return;
+    }
     if (word_quota(parser, &use->arguments[0], &bytes)) {
         traffic->limit_bytes = bytes;
         traffic->limit_in_kib = is_written_in_kib(&use->arguments[0]);
@@ -125,7 +143,9 @@ static bool calendar_period(const struct word *word, enum period_kind *kind) {
 void cband_apply_period(struct parser *parser, const struct directive_use *use) {
     struct traffic_limits *traffic = traffic_of(parser, use);
     const struct word *word = &use->arguments[0];
-    mark_said(parser, &traffic->said, CBAND_SAID_PERIOD);
+    if (comes_second(parser, &traffic->said, CBAND_SAID_PERIOD, traffic->period != PERIOD_NONE)) {
+        return;
+    }
     traffic->period_place = use->name.place;
     if (calendar_period(word, &traffic->period)) {
         traffic->period_s = 0;
@@ -146,7 +166,9 @@ void cband_apply_period(struct parser *parser, const struct directive_use *use) 
 void cband_apply_slice(struct parser *parser, const struct directive_use *use) {
     struct traffic_limits *traffic = traffic_of(parser, use);
     const struct word *word = &use->arguments[0];
-    mark_said(parser, &traffic->said, CBAND_SAID_SLICE);
+    if (comes_second(parser, &traffic->said, CBAND_SAID_SLICE, traffic->slice_s > 0)) {
+        return;
+    }
     traffic->slice_place = use->name.place;
     struct value_result result = value_parse_time((struct span){word->text, word->length}, &traffic->slice_s);
     word_report(parser, word, &result);
@@ -162,7 +184,9 @@ static void warn_of_url_and_speed(struct parser *parser, const struct traffic_li
 
 void cband_apply_exceeded_url(struct parser *parser, const struct directive_use *use) {
     struct traffic_limits *traffic = traffic_of(parser, use);
-    mark_said(parser, &traffic->said, CBAND_SAID_EXCEEDED_URL);
+    if (comes_second(parser, &traffic->said, CBAND_SAID_EXCEEDED_URL, traffic->exceeded_url != NULL)) {
+        return;
+    }
     const char *url = checked_url(parser, &use->arguments[0]);
     if (url != NULL) {
         traffic->exceeded_url = kept(parser, url);
@@ -172,7 +196,9 @@ void cband_apply_exceeded_url(struct parser *parser, const struct directive_use 
 
 void cband_apply_exceeded_speed(struct parser *parser, const struct directive_use *use) {
     struct traffic_limits *traffic = traffic_of(parser, use);
-    mark_said(parser, &traffic->said, CBAND_SAID_EXCEEDED_SPEED);
+    if (comes_second(parser, &traffic->said, CBAND_SAID_EXCEEDED_SPEED, says_something(&traffic->exceeded_speed))) {
+        return;
+    }
     if (words_speed_limit(parser, use, 0, false, &traffic->exceeded_speed)) {
         warn_of_url_and_speed(parser, traffic);
     }
@@ -180,7 +206,9 @@ void cband_apply_exceeded_speed(struct parser *parser, const struct directive_us
 
 void cband_apply_scoreboard(struct parser *parser, const struct directive_use *use) {
     struct traffic_limits *traffic = traffic_of(parser, use);
-    mark_said(parser, &traffic->said, CBAND_SAID_SCOREBOARD);
+    if (comes_second(parser, &traffic->said, CBAND_SAID_SCOREBOARD, traffic->scoreboard != NULL)) {
+        return;
+    }
     if (use->arguments[0].length == 0) {
         parser_error_at(parser, &use->arguments[0], "write a path, or leave the line out to use StateFile",
                         "the path is empty");
@@ -192,13 +220,17 @@ void cband_apply_scoreboard(struct parser *parser, const struct directive_use *u
 
 void cband_apply_speed(struct parser *parser, const struct directive_use *use) {
     struct traffic_limits *traffic = traffic_of(parser, use);
-    mark_said(parser, &traffic->said, CBAND_SAID_SPEED);
+    if (comes_second(parser, &traffic->said, CBAND_SAID_SPEED, says_something(&traffic->speed))) {
+        return;
+    }
     words_speed_limit(parser, use, 0, false, &traffic->speed);
 }
 
 void cband_apply_remote_speed(struct parser *parser, const struct directive_use *use) {
     struct traffic_limits *traffic = traffic_of(parser, use);
-    mark_said(parser, &traffic->said, CBAND_SAID_REMOTE_SPEED);
+    if (comes_second(parser, &traffic->said, CBAND_SAID_REMOTE_SPEED, says_something(&traffic->remote_speed))) {
+        return;
+    }
     words_speed_limit(parser, use, 0, false, &traffic->remote_speed);
 }
 
@@ -206,7 +238,9 @@ void cband_apply_remote_speed(struct parser *parser, const struct directive_use 
 
 void cband_apply_user(struct parser *parser, const struct directive_use *use) {
     struct host_limits *limits = &parser_scope(parser)->host->limits;
-    mark_said(parser, &limits->traffic.said, CBAND_SAID_USER);
+    if (comes_second(parser, &limits->traffic.said, CBAND_SAID_USER, limits->user_name != NULL)) {
+        return;
+    }
     limits->user_name = kept(parser, use->arguments[0].text);
     limits->user_place = use->name.place;
 }
@@ -261,7 +295,10 @@ static struct server_limits *server_said(struct parser *parser, uint32_t bit) {
 }
 
 void cband_apply_default_url(struct parser *parser, const struct directive_use *use) {
-    struct server_limits *limits = server_said(parser, CBAND_SAID_DEFAULT_URL);
+    struct server_limits *limits = &parser_config(parser)->server.limits;
+    if (comes_second(parser, &limits->said, CBAND_SAID_DEFAULT_URL, limits->default_exceeded_url != NULL)) {
+        return;
+    }
     const char *url = checked_url(parser, &use->arguments[0]);
     if (url != NULL) {
         limits->default_exceeded_url = kept(parser, url);
@@ -274,12 +311,19 @@ void cband_apply_default_code(struct parser *parser, const struct directive_use 
 }
 
 void cband_apply_flush_period(struct parser *parser, const struct directive_use *use) {
-    struct server_limits *limits = server_said(parser, CBAND_SAID_FLUSH_PERIOD);
+    struct server_limits *limits = &parser_config(parser)->server.limits;
+    bool said = (limits->said & CBAND_SAID_FLUSH_PERIOD) != 0;
+    if (comes_second(parser, &limits->said, CBAND_SAID_FLUSH_PERIOD, said && limits->score_flush_period > 0)) {
+        return;
+    }
     word_whole(parser, &use->arguments[0], 0, UINT32_MAX, &limits->score_flush_period);
 }
 
 void cband_apply_random_pulse(struct parser *parser, const struct directive_use *use) {
-    struct server_limits *limits = server_said(parser, CBAND_SAID_RANDOM_PULSE);
+    struct server_limits *limits = &parser_config(parser)->server.limits;
+    if (comes_second(parser, &limits->said, CBAND_SAID_RANDOM_PULSE, limits->random_pulse)) {
+        return;
+    }
     word_on_off(parser, &use->arguments[0], &limits->random_pulse);
 }
 

@@ -154,18 +154,28 @@ static void test_host_lines_in_user(void) {
     unload(&loaded);
 }
 
-static void test_later_line_replaces(void) {
-    struct loaded loaded = load_text("<CBandClass c>\nCBandClassDst 10/8\n</CBandClass>\n"
-                                     "<VirtualHost *:80>\nCBandLimit 1G\nCBandLimit 2G\n"
-                                     "CBandPeriod calendar-day\nCBandPeriod 1D\n"
-                                     "CBandClassLimit c 1G\nCBandClassLimit c 3G\n</VirtualHost>\n");
-    CU_ASSERT_EQUAL(loaded.diagnostics->count, 3);
-    CU_ASSERT_TRUE(has_message(&loaded, "6: warning: CBandLimit: was given before"));
-    CU_ASSERT_TRUE(has_message(&loaded, "8: warning: CBandPeriod: was given before"));
-    CU_ASSERT_TRUE(has_message(&loaded, "10: warning: CBandClassLimit: class \"c\" has a limit already"));
+/* As in mod_cband: the first of two holds unless it says nothing; of the lines for classes and of the code the last. */
+static void test_two_lines(void) {
+    struct loaded loaded =
+        load_text("CBandDefaultExceededCode 509\nCBandDefaultExceededCode 403\n"
+                  "<CBandClass c>\nCBandClassDst 10/8\n</CBandClass>\n"
+                  "<VirtualHost *:80>\nCBandLimit 1G\nCBandLimit 2G\n"
+                  "CBandPeriod calendar-day\nCBandPeriod 1D\n"
+                  "CBandSpeed 0 0 3\nCBandSpeed 20 2 2\nCBandRemoteSpeed 0 0 0\nCBandRemoteSpeed 20 2 2\n"
+                  "CBandClassLimit c 1G\nCBandClassLimit c 3G\n</VirtualHost>\n");
+    CU_ASSERT_EQUAL(loaded.diagnostics->count, 5);
+    CU_ASSERT_TRUE(
+        has_message(&loaded, "2: warning: CBandDefaultExceededCode: was given before in this section; this"));
+    CU_ASSERT_TRUE(has_message(&loaded, "8: warning: CBandLimit: was given before in this section; the earlier"));
+    CU_ASSERT_TRUE(has_message(&loaded, "10: warning: CBandPeriod: was given before in this section; the earlier"));
+    CU_ASSERT_TRUE(has_message(&loaded, "12: warning: CBandSpeed: was given before in this section; the earlier"));
+    CU_ASSERT_TRUE(has_message(&loaded, "16: warning: CBandClassLimit: class \"c\" has a limit already"));
+    CU_ASSERT_EQUAL(loaded.config->server.limits.default_exceeded_code, 403);
     const struct traffic_limits *traffic = &loaded.config->hosts[1]->limits.traffic;
-    CU_ASSERT_EQUAL(traffic->limit_bytes, 2000000000);
-    CU_ASSERT_EQUAL(traffic->period, PERIOD_SECONDS);
+    CU_ASSERT_EQUAL(traffic->limit_bytes, 1000000000);
+    CU_ASSERT_EQUAL(traffic->period, PERIOD_CALENDAR_DAY);
+    check_speed(&traffic->speed, 0, 0, 3);
+    check_speed(&traffic->remote_speed, 20 * KI, 2, 2);
     CU_ASSERT_EQUAL_FATAL(traffic->class_quota_count, 1);
     CU_ASSERT_EQUAL(traffic->class_quotas[0].limit_bytes, UINT64_C(3000000000));
     unload(&loaded);
@@ -309,7 +319,7 @@ int main(void) {
     CU_add_test(suite, "defaults", test_defaults);
     CU_add_test(suite, "users and classes", test_users_and_classes);
     CU_add_test(suite, "host lines in <CBandUser>", test_host_lines_in_user);
-    CU_add_test(suite, "a later line replaces", test_later_line_replaces);
+    CU_add_test(suite, "two lines", test_two_lines);
     CU_add_test(suite, "three arguments", test_three_arguments);
     CU_add_test(suite, "names in other case", test_names_in_other_case);
     CU_add_test(suite, "messages", test_messages);
