@@ -78,7 +78,8 @@ static void check_host(struct parser *parser, const struct virtual_host *host) {
     if (!tls->engine) {
         return;
     }
-    if (tls->certificate_count == 0 && !host->is_main) {
+    bool said = (tls->said & TLS_SAID_CERTIFICATE) != 0; /* what is wrong with it has been reported then */
+    if (tls->certificate_count == 0 && !said && !host->is_main) {
         parser_error_place(parser, &tls->engine_place, "SSLEngine",
                            "write SSLCertificateFile, and SSLCertificateKeyFile if the key is in another file",
                            "the host \"%s\" is served over TLS and has no certificate", host->name);

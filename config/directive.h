@@ -93,6 +93,9 @@ struct directive {
     uint64_t minimum, maximum; /* maximum 0: no bound but the type's */
     bool off_is_zero;          /* VALUE_UNSIGNED, SIZE, DURATION: the word "Off" stands for 0, below minimum too */
     const struct choice *choices;
+    /* VALUE_CHOICE: words of Apache's that mean nothing in a proxy, taken as default_text with a warning; "*" at the
+     * end of one stands for any; ends with NULL */
+    const char *const *choices_without_effect;
 
     void (*apply)(struct parser *parser, const struct directive_use *use); /* VALUE_OWN; after a simple value: further
                                                                             * checks, may be NULL then */

@@ -179,6 +179,15 @@ static const struct choice handlers[] = {{"cband-status", HANDLER_STATUS},
                                          {"none", HANDLER_NONE},
                                          {NULL, 0}};
 
+/* What answers is the origin then, as for any other path. */
+static const char *const handlers_of_apache[] = {
+    "server-status", "server-info", "balancer-manager", "ldap-status",     "http2-status",
+    "md-status",     "jk-manager",  "jk-status",        "cgi-script",      "cgi-bin",
+    "send-as-is",    "imap-file",   "type-map",         "fcgid-script",    "fastcgi-script",
+    "wsgi-script",   "perl-script", "modperl",          "mod_python",      "python-program",
+    "lua-script",    "php-script",  "php5-script",      "default-handler", "application/x-httpd-*",
+    "proxy-server",  "proxy:*",     "heartbeat",        "server-parsed",   NULL};
+
 static void after_set_handler(struct parser *parser, const struct directive_use *use) {
     (void)use;
     enum handler_kind handler = parser_scope(parser)->settings->handler;
@@ -236,6 +245,7 @@ const struct directive directives_answers[] = {
      .kind = VALUE_CHOICE,
      IN_SETTINGS(handler, SETTING_HANDLER),
      .choices = handlers,
+     .choices_without_effect = handlers_of_apache,
      .apply = after_set_handler,
      .syntax = "cband-status|cband-status-me|weir-metrics|none",
      .default_text = "none",

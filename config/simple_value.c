@@ -178,11 +178,27 @@ static bool store_on_off(struct parser *parser, const struct word *word, void *t
     return true;
 }
 
+static bool is_without_effect(const struct directive *row, const char *text) {
+    for (const char *const *known = row->choices_without_effect; known != NULL && *known != NULL; known++) {
+        size_t length = strlen(*known);
+        bool begins = (*known)[length - 1] == '*';
+        if (begins ? strncasecmp(*known, text, length - 1) == 0 : strcasecmp(*known, text) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool store_choice(struct parser *parser, const struct directive *row, const struct word *word, void *target) {
+    const char *text = word->text;
+    if (is_without_effect(row, text)) {
+        parser_warn_at(parser, word, NULL, "\"%s\" has no effect in a proxy: taken as %s", text, row->default_text);
+        text = row->default_text;
+    }
     const char *words[32] = {NULL};
     const char *list = "";
     for (size_t i = 0; row->choices[i].word != NULL; i++) {
-        if (strcasecmp(row->choices[i].word, word->text) == 0) {
+        if (strcasecmp(row->choices[i].word, text) == 0) {
             *(unsigned *)target = row->choices[i].value;
             return true;
         }

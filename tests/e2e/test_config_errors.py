@@ -55,9 +55,16 @@ def test_what_only_the_whole_file_shows_has_its_word_marked_too(weir_command, li
     assert re.search(r"\n    .*\n +\^~*\n", result.stderr), result.stderr
 
 
-@pytest.mark.parametrize("config", ["Listen 80800\n", GOOD + "<CBandClass lan>\nCBandClassDst 10.0.0.0/33\n</CBandClass>\n"])
+@pytest.mark.parametrize(
+    "config",
+    [
+        "Listen 80800\n",
+        GOOD + "<CBandClass lan>\nCBandClassDst 10.0.0.0/33\n</CBandClass>\n",
+        "Listen 127.0.0.1:8443 https\n<VirtualHost *:8443>\nSSLEngine On\nSSLCertificateFile none.pem\n</VirtualHost>\n",
+    ],
+)
 def test_a_mistake_is_said_once(weir_command, config):
-    """And not again as what it leads to: that there is no Listen line, that the class has no addresses."""
+    """And not again as what it leads to: no Listen line, a class without addresses, a host without certificate."""
     result = weir_command("-t", config=config)
     assert len(re.findall(r"^proxy\.conf:.*(?:error|warning): ", result.stderr, re.M)) == 1, result.stderr
 
@@ -187,6 +194,27 @@ def test_what_only_apache_needs_is_warned_about(weir_command):
     for line, name in ((3, "DocumentRoot"), (4, "DirectoryIndex"), (5, "Directory"), (9, "LoadModule")):
         assert re.search(rf"proxy\.conf:{line}:\d+: warning: <?{name}", result.stderr), result.stderr
     assert "no effect" in result.stderr
+
+
+def test_handlers_of_apache(weir_command):
+    """As Debian's status.conf has one: the path is the origin's like any other, under the same rules."""
+    lines = "<Location /server-status>\nSetHandler {}\nRequire local\n</Location>\n"
+    for name in ("server-status", "Server-Info", "application/x-httpd-php", '"proxy:unix:/run/php/php8.2-fpm.sock|fcgi://x"'):
+        result = weir_command("-t", config=GOOD + lines.format(name))
+        assert result.returncode == 0, result.stderr
+        assert f"proxy.conf:4:12: warning: SetHandler: \"{name.strip(chr(34))}\" has no effect in a proxy" in result.stderr
+    result = weir_command("-t", config=GOOD + lines.format("cband-statuss"))
+    assert result.returncode == 1 and 'did you mean "cband-status"?' in result.stderr
+
+
+def test_modules_of_apache(weir_command):
+    """Lines of modules that only the origin can have, and those among them that must not be passed over."""
+    lines = "VirtualDocumentRoot /var/www/%0\nSessionMaxAge 60\nLDAPCacheTTL 60\nDavLockDB /x\nAllowEncodedSlashes On\nMDomain a.example\n"
+    result = weir_command("-t", config=GOOD + lines)
+    assert result.returncode == 0, result.stderr
+    assert result.stderr.count("has no effect in a proxy") == 6
+    for line in ("MDRequireHttps permanent", "SSLOCSPEnable on", "Port 80"):
+        assert weir_command("-t", config=GOOD + line + "\n").returncode == 1
 
 
 @pytest.mark.parametrize(
