@@ -150,8 +150,8 @@ static enum exit_code reset(const struct invocation *invocation) {
         return EXIT_USAGE;
     }
     if (name == NULL) {
-        fprintf(invocation->messages, "weirctl: which %s? As in: weirctl reset %s NAME, or all for each of them\n", kind,
-                kind);
+        fprintf(invocation->messages, "weirctl: which %s? As in: weirctl reset %s NAME, or all for each of them\n",
+                kind, kind);
         return EXIT_USAGE;
     }
     return reset_named(invocation, kind, name);
