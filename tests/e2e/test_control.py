@@ -83,9 +83,16 @@ def test_control_answers_nowhere_else(proxy, control):
 def test_it_answers_when_no_more_clients_are_let_in(weir, server):
     proxy = weir(f"{CONTROL}\nMaxConnections 3\nProxyPass / {server.url}")
     control = Control(proxy)
-    clients = [Connection(proxy.port) for _ in range(3)]
-    for client in clients:
-        assert client.request("/").status == 200  # it has its place, and keeps it
+    clients = []
+
+    def all_places_are_taken():
+        """Who looked whether weir listens may hold one for a moment still."""
+        for client in clients:
+            client.close()
+        clients[:] = [Connection(proxy.port) for _ in range(3)]
+        return [client.request("/").status for client in clients] == [200] * 3
+
+    wait_for(all_places_are_taken, 10, "three clients to have their places, which they keep")
     assert proxy.get("/").status == 503
     for _ in range(20):
         assert control.get("/metrics").status == 200
