@@ -70,9 +70,9 @@ bool http_parse_response(struct span bytes, struct span request_method, struct a
     return true;
 }
 
-/* Makes what points into the bytes at `from` point into the copy of them at `to`. */
-static inline void move(struct span *text, const char *from, const char *to) {
-    text->ptr = to + (text->ptr - from);
+/* Makes what points into some bytes point into a copy of them, which lies so much further on. */
+static inline void move(struct span *text, uintptr_t distance) {
+    text->ptr = (const char *)((uintptr_t)text->ptr + distance);
 }
 
 /* Much of the body may have come with the head: so the head alone is copied, once it is known where it ends. */
@@ -92,10 +92,12 @@ size_t http_take_response(struct span bytes, const struct http_limits *limits, s
     }
     length += line.len + 2;
     const char *copy = arena_copy(arena, (struct span){bytes.ptr, length});
-    move(&response->reason, bytes.ptr, copy);
-    for (size_t i = 0; i < response->fields.count; i++) {
-        move(&response->fields.fields[i].name, bytes.ptr, copy);
-        move(&response->fields.fields[i].value, bytes.ptr, copy);
+    uintptr_t distance = (uintptr_t)copy - (uintptr_t)bytes.ptr;
+    move(&response->reason, distance);
+    struct field *fields = response->fields.fields;
+    for (size_t i = 0, count = response->fields.count; i < count; i++) {
+        move(&fields[i].name, distance);
+        move(&fields[i].value, distance);
     }
     return length;
 }
