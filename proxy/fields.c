@@ -17,40 +17,40 @@ static uint64_t bit(enum field_id id) {
     return UINT64_C(1) << id;
 }
 
-/* Length and first letter tell all known names apart: at most one name is left to compare with. The factor gives each a
- * place of its own; another name that needed the same one would be refused by the compiler. */
-#define KEY(length, letter) (((length) + 11 * (unsigned)(letter)) % 128)
+/* First letter and length tell all known names apart: at most one name is left to compare with. Two names at one place
+ * would be refused by the compiler. */
+#define LETTER(letter) ((letter)&31) /* of either case */
 
-static const uint8_t candidates[128] = {
-    [KEY(2, 't')] = FIELD_TE,
-    [KEY(3, 'u')] = FIELD_URI,
-    [KEY(3, 'v')] = FIELD_VIA,
-    [KEY(4, 'd')] = FIELD_DATE,
-    [KEY(4, 'h')] = FIELD_HOST,
-    [KEY(6, 'c')] = FIELD_COOKIE,
-    [KEY(6, 'e')] = FIELD_EXPECT,
-    [KEY(6, 's')] = FIELD_SERVER,
-    [KEY(7, 'r')] = FIELD_REFERER,
-    [KEY(7, 't')] = FIELD_TRAILER,
-    [KEY(7, 'u')] = FIELD_UPGRADE,
-    [KEY(8, 'l')] = FIELD_LOCATION,
-    [KEY(9, 'f')] = FIELD_FORWARDED,
-    [KEY(9, 'x')] = FIELD_X_REAL_IP,
-    [KEY(10, 'c')] = FIELD_CONNECTION,
-    [KEY(10, 'k')] = FIELD_KEEP_ALIVE,
-    [KEY(10, 's')] = FIELD_SET_COOKIE,
-    [KEY(10, 'u')] = FIELD_USER_AGENT,
-    [KEY(12, 'c')] = FIELD_CONTENT_TYPE,
-    [KEY(14, 'c')] = FIELD_CONTENT_LENGTH,
-    [KEY(15, 'x')] = FIELD_X_FORWARDED_FOR,
-    [KEY(16, 'c')] = FIELD_CONTENT_LOCATION,
-    [KEY(16, 'p')] = FIELD_PROXY_CONNECTION,
-    [KEY(16, 'x')] = FIELD_X_FORWARDED_HOST,
-    [KEY(17, 't')] = FIELD_TRANSFER_ENCODING,
-    [KEY(17, 'x')] = FIELD_X_FORWARDED_PROTO,
-    [KEY(18, 'p')] = FIELD_PROXY_AUTHENTICATE,
-    [KEY(18, 'x')] = FIELD_X_FORWARDED_SERVER,
-    [KEY(19, 'p')] = FIELD_PROXY_AUTHORIZATION,
+static const uint8_t candidates[32][NAME_BYTES_MAX + 1] = {
+    [LETTER('c')][6] = FIELD_COOKIE,
+    [LETTER('c')][10] = FIELD_CONNECTION,
+    [LETTER('c')][12] = FIELD_CONTENT_TYPE,
+    [LETTER('c')][14] = FIELD_CONTENT_LENGTH,
+    [LETTER('c')][16] = FIELD_CONTENT_LOCATION,
+    [LETTER('d')][4] = FIELD_DATE,
+    [LETTER('e')][6] = FIELD_EXPECT,
+    [LETTER('f')][9] = FIELD_FORWARDED,
+    [LETTER('h')][4] = FIELD_HOST,
+    [LETTER('k')][10] = FIELD_KEEP_ALIVE,
+    [LETTER('l')][8] = FIELD_LOCATION,
+    [LETTER('p')][16] = FIELD_PROXY_CONNECTION,
+    [LETTER('p')][18] = FIELD_PROXY_AUTHENTICATE,
+    [LETTER('p')][19] = FIELD_PROXY_AUTHORIZATION,
+    [LETTER('r')][7] = FIELD_REFERER,
+    [LETTER('s')][6] = FIELD_SERVER,
+    [LETTER('s')][10] = FIELD_SET_COOKIE,
+    [LETTER('t')][2] = FIELD_TE,
+    [LETTER('t')][7] = FIELD_TRAILER,
+    [LETTER('t')][17] = FIELD_TRANSFER_ENCODING,
+    [LETTER('u')][3] = FIELD_URI,
+    [LETTER('u')][7] = FIELD_UPGRADE,
+    [LETTER('u')][10] = FIELD_USER_AGENT,
+    [LETTER('v')][3] = FIELD_VIA,
+    [LETTER('x')][9] = FIELD_X_REAL_IP,
+    [LETTER('x')][15] = FIELD_X_FORWARDED_FOR,
+    [LETTER('x')][16] = FIELD_X_FORWARDED_HOST,
+    [LETTER('x')][17] = FIELD_X_FORWARDED_PROTO,
+    [LETTER('x')][18] = FIELD_X_FORWARDED_SERVER,
 };
 
 /* Do eight bytes differ in more than the case of letters? A letter in lower case has the bit 0x40, '-' has not. */
@@ -60,23 +60,26 @@ static uint64_t differ(uint64_t bytes, uint64_t lower_case) {
     return (difference & ~case_bits) | ((difference & case_bits) << 1 & ~lower_case);
 }
 
-/* Two to seven bytes as a number; bytes in the middle may count twice. */
-static uint64_t load_short(const char *text, size_t length) {
-    uint32_t first, last;
-    if (length < sizeof first) {
-        return (uint64_t)(unsigned char)text[0] << 16 | (uint64_t)(unsigned char)text[length / 2] << 8 |
-               (unsigned char)text[length - 1];
-    }
-    memcpy(&first, text, sizeof first);
-    memcpy(&last, text + length - sizeof last, sizeof last);
-    return (uint64_t)first << 32 | last;
-}
-
-/* The eight bytes that begin there. */
+/* The eight bytes, or four, that begin there. */
 static uint64_t load(const char *text) {
     uint64_t bytes;
     memcpy(&bytes, text, sizeof bytes);
     return bytes;
+}
+
+static uint32_t load_half(const char *text) {
+    uint32_t bytes;
+    memcpy(&bytes, text, sizeof bytes);
+    return bytes;
+}
+
+/* Two to seven bytes as a number; bytes in the middle may count twice. */
+static uint64_t load_short(const char *text, size_t length) {
+    if (length < sizeof(uint32_t)) {
+        return (uint64_t)(unsigned char)text[0] << 16 | (uint64_t)(unsigned char)text[length / 2] << 8 |
+               (unsigned char)text[length - 1];
+    }
+    return (uint64_t)load_half(text) << 32 | load_half(text + length - sizeof(uint32_t));
 }
 
 /* Is the text the name, in any case? In steps of eight bytes that may overlap; no name needs more than three. */
@@ -96,23 +99,25 @@ static inline bool is_name(const char *text, const char *name, size_t length) {
 /* The same of a token: of the bytes that it may hold, only a letter in either case becomes that letter with the bit
  * 0x20 set, and only '-' becomes '-'. */
 static inline bool is_name_of_token(const char *text, const char *name, size_t length) {
-    enum { STEP = sizeof(uint64_t) };
+    enum { STEP = sizeof(uint64_t), SHORT_STEP = sizeof(uint32_t) };
     static const uint64_t case_bits = UINT64_C(0x2020202020202020);
-    if (length < STEP) {
-        return (load_short(text, length) | load_short((const char *)&case_bits, length)) == load_short(name, length);
+    if (length >= STEP) {
+        size_t last = length - STEP;
+        return (load(text) | case_bits) == load(name) && (load(text + last) | case_bits) == load(name + last) &&
+               (length <= 2 * STEP || (load(text + STEP) | case_bits) == load(name + STEP));
     }
-    size_t last = length - STEP;
-    return (load(text) | case_bits) == load(name) && (load(text + last) | case_bits) == load(name + last) &&
-           (length <= 2 * STEP || (load(text + STEP) | case_bits) == load(name + STEP));
+    if (length >= SHORT_STEP) {
+        size_t last = length - SHORT_STEP;
+        return (load_half(text) | (uint32_t)case_bits) == load_half(name) &&
+               (load_half(text + last) | (uint32_t)case_bits) == load_half(name + last);
+    }
+    return (load_short(text, length) | (case_bits & 0xffffff)) == load_short(name, length);
 }
 
 /* The only name that the text could be. */
 static inline enum field_id candidate(struct span name) {
-    if (name.len < 2 || name.len > NAME_BYTES_MAX) {
-        return FIELD_OTHER;
-    }
-    enum field_id id = candidates[KEY(name.len, (unsigned char)name.ptr[0] | 0x20)];
-    return names[id].len == name.len ? id : FIELD_OTHER;
+    bool has_room = name.len > 0 && name.len <= NAME_BYTES_MAX;
+    return has_room ? candidates[LETTER((unsigned char)name.ptr[0])][name.len] : FIELD_OTHER;
 }
 
 enum field_id field_id_of(struct span name) {
@@ -217,10 +222,7 @@ void fields_set(struct field_list *list, struct arena *arena, struct span name, 
     fields_add(list, arena, name, value);
 }
 
-bool fields_has_token(const struct field_list *list, enum field_id id, struct span token) {
-    if ((list->present & bit(id)) == 0) {
-        return false;
-    }
+bool fields_search_token(const struct field_list *list, enum field_id id, struct span token) {
     for (size_t i = 0; i < list->count; i++) {
         if (list->fields[i].id != id) {
             continue;
@@ -274,19 +276,23 @@ static void remove_named_by(struct field_list *list, struct span options) {
     }
 }
 
+/* Takes each Connection field out before its options are, so that the search always begins anew in a list that has one
+ * of them less. */
+__attribute__((noinline)) static void remove_connection(struct field_list *list) {
+    struct field *connection;
+    while ((connection = fields_find_id(list, FIELD_CONNECTION)) != NULL) {
+        struct span options = connection->value;
+        size_t behind = (size_t)(list->fields + list->count - (connection + 1));
+        memmove(connection, connection + 1, behind * sizeof *connection);
+        list->count--;
+        remove_named_by(list, options);
+    }
+    list->present &= ~bit(FIELD_CONNECTION);
+}
+
 void fields_remove_hop_by_hop(struct field_list *list) {
-    if ((list->present & bit(FIELD_CONNECTION)) != 0) {
-        /* Each Connection field is taken out before its options are, so that the search always begins anew in a list
-         * that has one of them less. */
-        struct field *connection;
-        while ((connection = fields_find_id(list, FIELD_CONNECTION)) != NULL) {
-            struct span options = connection->value;
-            size_t behind = (size_t)(list->fields + list->count - (connection + 1));
-            memmove(connection, connection + 1, behind * sizeof *connection);
-            list->count--;
-            remove_named_by(list, options);
-        }
-        list->present &= ~bit(FIELD_CONNECTION);
+    if (fields_may_have(list, FIELD_CONNECTION)) {
+        remove_connection(list);
     }
     remove_ids(list, hop_by_hop_ids());
 }

@@ -106,7 +106,10 @@ void fields_remove_id(struct field_list *list, enum field_id id);
 void fields_set(struct field_list *list, struct arena *arena, struct span name, struct span value);
 
 /* Whether a comma-separated list in any field of that id has the token (case-insensitive, whole element). */
-bool fields_has_token(const struct field_list *list, enum field_id id, struct span token);
+bool fields_search_token(const struct field_list *list, enum field_id id, struct span token);
+static inline bool fields_has_token(const struct field_list *list, enum field_id id, struct span token) {
+    return fields_may_have(list, id) && fields_search_token(list, id, token);
+}
 
 /* Removes what belongs to one connection alone (RFC 9110, 7.6.1; 11.7): Connection and the fields that it names,
  * Keep-Alive, Proxy-Authenticate, Proxy-Authorization, Proxy-Connection, TE, Trailer, Transfer-Encoding and Upgrade. A

@@ -36,9 +36,14 @@ static inline __m128i http_block_is(http_block block, char byte) {
     return _mm_cmpeq_epi8(block, _mm_set1_epi8(byte));
 }
 
+/* Only signed bytes can be compared: so the range is moved to where the least of them are. */
 static inline __m128i http_block_within(http_block block, char first, char last) {
-    __m128i distance = _mm_sub_epi8(block, _mm_set1_epi8(first));
-    return _mm_cmpeq_epi8(_mm_min_epu8(distance, _mm_set1_epi8((char)(last - first))), distance);
+    __m128i moved = _mm_sub_epi8(block, _mm_set1_epi8((char)(first + 0x80)));
+    return _mm_cmplt_epi8(moved, _mm_set1_epi8((char)(last - first + 1 - 0x80)));
+}
+
+static inline __m128i http_block_letters(http_block block) {
+    return http_block_within(_mm_or_si128(block, _mm_set1_epi8(0x20)), 'a', 'z');
 }
 
 /* Which are that byte? */
@@ -54,10 +59,14 @@ static inline http_mask http_block_controls(http_block block) {
 
 /* Which are neither letter nor digit nor "-" nor "_" (HTTP_BYTE_NAME)? */
 static inline http_mask http_block_no_name(http_block block) {
-    __m128i letters = http_block_within(_mm_or_si128(block, _mm_set1_epi8(0x20)), 'a', 'z');
     __m128i digits = http_block_within(block, '0', '9');
     __m128i marks = _mm_or_si128(http_block_is(block, '-'), http_block_is(block, '_'));
-    return (http_mask)_mm_movemask_epi8(_mm_or_si128(_mm_or_si128(letters, digits), marks)) ^ 0xffff;
+    return (http_mask)_mm_movemask_epi8(_mm_or_si128(_mm_or_si128(http_block_letters(block), digits), marks)) ^ 0xffff;
+}
+
+/* Which are neither letter nor "-", of which nearly all names of fields are made? */
+static inline http_mask http_block_no_word(http_block block) {
+    return (http_mask)_mm_movemask_epi8(_mm_or_si128(http_block_letters(block), http_block_is(block, '-'))) ^ 0xffff;
 }
 
 #else
@@ -92,15 +101,32 @@ static inline http_mask http_block_controls(http_block block) {
     return (~http_block_from(block, 0x20) & HTTP_HIGH_BITS) | http_block_equal(block, 0x7f);
 }
 
-static inline http_mask http_block_no_name(http_block block) {
+static inline uint64_t http_block_letters(http_block block) {
     uint64_t lower = block | HTTP_EACH_BYTE(0x20);
-    uint64_t letters = http_block_from(lower, 'a') & ~http_block_from(lower, 'z' + 1);
+    return http_block_from(lower, 'a') & ~http_block_from(lower, 'z' + 1);
+}
+
+static inline http_mask http_block_no_name(http_block block) {
     uint64_t digits = http_block_from(block, '0') & ~http_block_from(block, '9' + 1);
     uint64_t marks = http_block_equal(block, '-') | http_block_equal(block, '_');
-    return ~(letters | digits | marks) & HTTP_HIGH_BITS;
+    return ~(http_block_letters(block) | digits | marks) & HTTP_HIGH_BITS;
+}
+
+static inline http_mask http_block_no_word(http_block block) {
+    return ~(http_block_letters(block) | http_block_equal(block, '-')) & HTTP_HIGH_BITS;
 }
 
 #endif
+
+/* Of the first byte of a block alone; of the bytes that follow those of the mask in their block; of the first byte of
+ * the next block, if it follows one of them. */
+#define HTTP_MASK_FIRST_BYTE ((http_mask)1 << (HTTP_MASK_BITS_A_BYTE - 1))
+static inline http_mask http_mask_behind(http_mask mask) {
+    return mask << HTTP_MASK_BITS_A_BYTE;
+}
+static inline http_mask http_mask_carried(http_mask mask) {
+    return mask >> (HTTP_BLOCK_BYTES - 1) * HTTP_MASK_BITS_A_BYTE & HTTP_MASK_FIRST_BYTE;
+}
 
 /* Copies up to sixteen bytes: two steps that may overlap take less than a call. */
 static inline void http_copy_short(char *to, const char *from, size_t length) {
@@ -142,9 +168,9 @@ static inline uint64_t http_load_short(const char *bytes, size_t count) {
            (uint64_t)(unsigned char)bytes[count - 1] << 8 * (count - 1);
 }
 
-/* The block that begins there; zeros stand for what is behind the `left` bytes that there are. */
+/* The block that begins there; zeros stand for what is behind the `left` bytes that there are: mostly nothing. */
 static inline http_block http_block_of(const char *bytes, size_t left) {
-    if (left >= HTTP_BLOCK_BYTES) {
+    if (__builtin_expect(left >= HTTP_BLOCK_BYTES, 1)) {
         return http_block_load(bytes);
     }
 #if HTTP_BLOCK_IN_WORDS

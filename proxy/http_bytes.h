@@ -34,36 +34,44 @@ static inline size_t http_span_of(struct span text, enum http_byte_class class) 
     return length;
 }
 
-/* What http_span_of() tells, for HTTP_BYTE_FIELD and HTTP_BYTE_TOKEN, a block at a time; the zeros behind the text end
- * it. */
-static inline size_t http_value_length(struct span text) {
-    for (size_t at = 0;;) {
-        http_mask controls = http_block_controls(http_block_of(text.ptr + at, text.len - at));
-        if (controls == 0) {
+/* Where the bytes end that may stand in a value (HTTP_BYTE_FIELD) or in a token (HTTP_BYTE_TOKEN), looked at a block at
+ * a time: the zeros behind `end` are neither. */
+static inline const char *http_value_end(const char *at, const char *end) {
+    for (;;) {
+        http_mask controls;
+        while ((controls = http_block_controls(http_block_of(at, (size_t)(end - at)))) == 0) {
             at += HTTP_BLOCK_BYTES;
-            continue;
         }
         at += http_mask_first(controls);
-        if (at == text.len || text.ptr[at] != '\t') {
+        if (at == end || *at != '\t') {
             return at;
         }
         at++;
     }
 }
 
-static inline size_t http_token_length(struct span text) {
-    for (size_t at = 0;;) {
-        http_mask others = http_block_no_name(http_block_of(text.ptr + at, text.len - at));
+static inline const char *http_token_end(const char *at, const char *end) {
+    for (;;) {
+        http_mask others = http_block_no_word(http_block_of(at, (size_t)(end - at)));
         if (others == 0) {
             at += HTTP_BLOCK_BYTES;
             continue;
         }
         at += http_mask_first(others);
-        if (at == text.len || !http_is_byte(text.ptr[at], HTTP_BYTE_TOKEN)) {
+        if (at == end || !http_is_byte(*at, HTTP_BYTE_TOKEN)) {
             return at;
         }
-        at++; /* one of the marks that names seldom have */
+        at++; /* a digit, or one of the marks that names seldom have */
     }
+}
+
+/* The same as lengths. */
+static inline size_t http_value_length(struct span text) {
+    return text.len > 0 ? (size_t)(http_value_end(text.ptr, text.ptr + text.len) - text.ptr) : 0;
+}
+
+static inline size_t http_token_length(struct span text) {
+    return text.len > 0 ? (size_t)(http_token_end(text.ptr, text.ptr + text.len) - text.ptr) : 0;
 }
 
 #endif

@@ -69,17 +69,17 @@ static bool ask_llhttp(const struct field_list *list, struct arena *arena, struc
 static const uint64_t length_bit = UINT64_C(1) << FIELD_CONTENT_LENGTH;
 static const uint64_t coding_bit = UINT64_C(1) << FIELD_TRANSFER_ENCODING;
 
+/* Then there is nothing to disagree about but what number the Content-Length is. */
+static bool has_one_length_at_most(const struct field_list *list) {
+    return (list->present & coding_bit) == 0 && (list->repeated & length_bit) == 0;
+}
+
 /* Nothing frames a body, or one Content-Length of some digits: no two readers can disagree. */
 static bool is_plainly_framed(const struct field_list *list) {
-    if ((list->present & (length_bit | coding_bit)) == 0) {
-        return true;
-    }
-    if ((list->present & coding_bit) != 0 || (list->repeated & length_bit) != 0) {
-        return false;
-    }
-    const struct field *field = fields_search_id(list, FIELD_CONTENT_LENGTH);
+    const struct field *field = fields_find_id(list, FIELD_CONTENT_LENGTH);
     struct span length = field != NULL ? field->value : SPAN_LITERAL("0");
-    return length.len > 0 && length.len <= PLAIN_DIGITS_MAX && http_span_of(length, HTTP_BYTE_DIGIT) == length.len;
+    return has_one_length_at_most(list) && length.len > 0 && length.len <= PLAIN_DIGITS_MAX &&
+           http_span_of(length, HTTP_BYTE_DIGIT) == length.len;
 }
 
 /* --- lines --- */
@@ -107,62 +107,72 @@ static bool refuse_line(struct span lines, struct http_problem *problem) {
                                                        : "a field name is no token");
 }
 
-/* Most values have one space before them and none behind. No byte of them is below a space but a tab. */
-static inline struct span trim_value(struct span value) {
-    if (value.len > 0 && value.ptr[0] == ' ') {
-        value = (struct span){value.ptr + 1, value.len - 1};
-    }
-    bool is_padded =
-        value.len > 0 && ((unsigned char)value.ptr[0] <= ' ' || (unsigned char)value.ptr[value.len - 1] <= ' ');
-    return is_padded ? span_trim(value) : value;
+/* No byte of a value is below a space but a tab. */
+static inline bool is_blank(char byte) {
+    return (unsigned char)byte <= ' ';
 }
 
-static inline bool begins_with_end(struct span lines) {
-    return lines.len >= 2 && memcmp(lines.ptr, "\r\n", 2) == 0;
+/* Most values have one space before them and none behind. */
+static inline struct span trimmed(const char *value, const char *end) {
+    if (end - value < 2 || value[0] != ' ' || is_blank(value[1]) || is_blank(end[-1])) {
+        return span_trim((struct span){value, (size_t)(end - value)});
+    }
+    return (struct span){value + 1, (size_t)(end - value) - 1};
 }
 
-/* The first of the lines, which is not the empty one; how long it is with its CRLF, 0: it is none. */
-static inline size_t read_line(struct span lines, struct field *field) {
-    struct span name = {lines.ptr, http_token_length(lines)};
-    if (name.len == 0 || name.len == lines.len || lines.ptr[name.len] != ':') {
-        return 0;
-    }
-    struct span rest = {lines.ptr + name.len + 1, lines.len - name.len - 1};
-    size_t value_bytes = http_value_length(rest);
-    if (!begins_with_end((struct span){rest.ptr + value_bytes, rest.len - value_bytes})) {
-        return 0;
-    }
-    *field = (struct field){name, trim_value((struct span){rest.ptr, value_bytes}), field_id_of_token(name)};
-    return name.len + 1 + value_bytes + 2;
+static inline bool is_line_end(const char *at, const char *end) {
+    return end - at >= 2 && memcmp(at, "\r\n", 2) == 0;
 }
 
-/* Lines up to and with the empty one, into the list: how long they are; 0: *problem has why not. */
+/* The line that begins there, which is not the empty one: where the next one does; NULL: it is none. */
+static inline const char *read_line(const char *line, const char *end, struct field *field) {
+    const char *colon = http_token_end(line, end);
+    if (colon == line || colon == end || *colon != ':') {
+        return NULL;
+    }
+    const char *value_end = http_value_end(colon + 1, end);
+    if (!is_line_end(value_end, end)) {
+        return NULL;
+    }
+    struct span name = {line, (size_t)(colon - line)};
+    *field = (struct field){name, trimmed(colon + 1, value_end), field_id_of_token(name)};
+    return value_end + 2;
+}
+
+/* Lines up to and with the empty one, into the list: how long they are; 0: *problem has why not, or there are more than
+ * `most`, which are not always counted to their end. */
 static size_t read_lines(struct span lines, size_t most, struct field_list *list, struct arena *arena,
                          struct http_problem *problem) {
     uint64_t present = list->present, repeated = list->repeated;
-    struct span rest = lines;
-    size_t length = 1;
-    while (!begins_with_end(rest) && rest.len > 0 && list->count <= most) {
-        if (list->count == list->capacity) {
+    size_t count = list->count;
+    const char *line = lines.ptr, *end = lines.ptr + lines.len;
+    while (!is_line_end(line, end)) {
+        if (count == list->capacity) {
+            if (count > most) {
+                break;
+            }
+            list->count = count;
             fields_grow(list, arena);
         }
-        struct field *field = &list->fields[list->count];
-        length = read_line(rest, field);
-        if (length == 0) {
+        struct field *field = &list->fields[count];
+        const char *next = read_line(line, end, field);
+        if (next == NULL) {
             break;
         }
-        list->count++;
+        line = next;
+        count++;
         repeated |= present & UINT64_C(1) << field->id;
         present |= UINT64_C(1) << field->id;
-        rest = (struct span){rest.ptr + length, rest.len - length};
     }
+    list->count = count;
     list->present = present;
     list->repeated = repeated;
-    if (length == 0 || !begins_with_end(rest)) {
-        (void)(length == 0 ? refuse_line(rest, problem) : http_refuse(problem, 400, "the fields have no end"));
+    if (!is_line_end(line, end)) {
+        struct span rest = {line, (size_t)(end - line)};
+        (void)(rest.len > 0 ? refuse_line(rest, problem) : http_refuse(problem, 400, "the fields have no end"));
         return 0;
     }
-    return lines.len - rest.len + 2;
+    return (size_t)(line - lines.ptr) + 2;
 }
 
 static bool ends_there(struct span lines, size_t length, struct http_problem *problem) {
@@ -201,7 +211,8 @@ size_t http_take_fields(struct span bytes, const struct http_limits *limits, str
     struct http_problem unused;
     size_t most = limits->field_count > 0 ? limits->field_count : SIZE_MAX;
     size_t length = read_lines(bytes, most, list, arena, &unused);
-    bool good = length > 0 && list->count <= most && (is_plainly_framed(list) || ask_llhttp(list, arena, &unused));
+    /* Whether one Content-Length is a number, http_body_framing() finds out, which is at least as strict as llhttp. */
+    bool good = length > 0 && list->count <= most && (has_one_length_at_most(list) || ask_llhttp(list, arena, &unused));
     return good ? length : 0;
 }
 
@@ -248,17 +259,12 @@ static bool content_length(const struct field_list *list, const struct field *fi
     return digits.len > 0 || http_refuse(problem, 400, "Content-Length is no number");
 }
 
-bool http_body_framing(const struct field_list *list, uint8_t minor_version, enum body_framing *framing,
+/* The fields that frame a body, of which there may be one at least. */
+static bool framing_of(const struct field_list *list, uint8_t minor_version, enum body_framing *framing,
                        uint64_t *length, struct http_problem *problem) {
-    *length = 0;
-    *framing = BODY_NONE;
-    if ((list->present & (length_bit | coding_bit)) == 0) {
-        return true;
-    }
     const struct field *first_length = fields_find_id(list, FIELD_CONTENT_LENGTH);
-    bool has_length = first_length != NULL;
     bool has_coding = fields_find_id(list, FIELD_TRANSFER_ENCODING) != NULL;
-    if (has_length && has_coding) {
+    if (first_length != NULL && has_coding) {
         return http_refuse(problem, 400, "both Content-Length and Transfer-Encoding are there");
     }
     if (has_coding) {
@@ -266,9 +272,17 @@ bool http_body_framing(const struct field_list *list, uint8_t minor_version, enu
         return minor_version == 0 ? http_refuse(problem, 400, "Transfer-Encoding in an HTTP/1.0 message")
                                   : transfer_coding(list, problem);
     }
-    if (has_length) {
+    if (first_length != NULL) {
         *framing = BODY_LENGTH;
         return content_length(list, first_length, length, problem);
     }
     return true;
+}
+
+bool http_body_framing(const struct field_list *list, uint8_t minor_version, enum body_framing *framing,
+                       uint64_t *length, struct http_problem *problem) {
+    *length = 0;
+    *framing = BODY_NONE;
+    bool may_be_framed = (list->present & (length_bit | coding_bit)) != 0;
+    return !may_be_framed || framing_of(list, minor_version, framing, length, problem);
 }

@@ -58,7 +58,7 @@ struct span http_within_limits(struct span bytes, const struct http_limits *limi
 /* The first line, if it is whole and ends in CRLF, without its end; else len 0. */
 struct span http_take_line(struct span bytes);
 /* Ordinary field lines and their empty line, at the start of bytes that may go on behind them. How long they are; 0:
- * they are not, and the list is of no use. */
+ * they are not, and the list is of no use. http_body_framing() is asked next: it knows a number from what is none. */
 size_t http_take_fields(struct span bytes, const struct http_limits *limits, struct field_list *list,
                         struct arena *arena);
 
