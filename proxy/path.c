@@ -6,18 +6,20 @@
 
 #include <assert.h>
 
+#include "proxy/http_block.h"
 #include "proxy/route.h"
 
 /* True when nothing in the path needs another form: no escape, no empty segment, no segment that begins with a dot. */
 static bool is_plain(struct span raw) {
-    static const bool is_mark[256] = {['%'] = true, ['/'] = true};
-    for (size_t i = 0; i < raw.len; i++) {
-        if (!is_mark[(unsigned char)raw.ptr[i]]) {
-            continue;
-        }
-        if (raw.ptr[i] == '%' || (i + 1 < raw.len && (raw.ptr[i + 1] == '/' || raw.ptr[i + 1] == '.'))) {
+    http_mask begun = 0; /* the first byte of the block, if a slash stands before it */
+    for (size_t at = 0; at < raw.len; at += HTTP_BLOCK_BYTES) {
+        http_block block = http_block_of(raw.ptr + at, raw.len - at);
+        http_mask slashes = http_block_equal(block, '/');
+        http_mask reducible = (slashes | http_block_equal(block, '.')) & (begun | http_mask_behind(slashes));
+        if ((reducible | http_block_equal(block, '%')) != 0) {
             return false;
         }
+        begun = http_mask_carried(slashes);
     }
     return true;
 }

@@ -96,6 +96,23 @@ static void a_host_has_an_end(void) {
     CU_ASSERT_FALSE(http_is_host((struct span){text, 256}));
 }
 
+static void labels_are_not_empty_wherever_they_stand(void) {
+    for (int length = 1; length < 40; length++) {
+        static const char label[] = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+        static const char *const good[] = {".", ".b", ".b.", ":80", ".:80", ".b-c.d_e:80"};
+        static const char *const bad[] = {"..", "..b", ".b..", "..:80", "./", "/", ":80.", ":80:80"};
+        char text[80];
+        for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+            (void)snprintf(text, sizeof text, "%.*s%s", length, label, good[i]);
+            check(http_is_host(span_of(text)), true, span_of(text));
+        }
+        for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+            (void)snprintf(text, sizeof text, "%.*s%s", length, label, bad[i]);
+            check(http_is_host(span_of(text)), false, span_of(text));
+        }
+    }
+}
+
 static void every_byte_of_a_host(void) {
     for (unsigned byte = 0; byte < 256; byte++) {
         char text[] = "aXb";
@@ -146,6 +163,7 @@ int main(void) {
     CU_pSuite suite = CU_add_suite("http_target", NULL, NULL);
     CU_ADD_TEST(suite, hosts_are_told_from_others);
     CU_ADD_TEST(suite, a_host_has_an_end);
+    CU_ADD_TEST(suite, labels_are_not_empty_wherever_they_stand);
     CU_ADD_TEST(suite, every_byte_of_a_host);
     CU_ADD_TEST(suite, targets_are_told_from_others);
     CU_ADD_TEST(suite, every_byte_of_a_target);

@@ -37,6 +37,24 @@ static void plain_paths_are_not_copied(void) {
     }
 }
 
+static void what_is_not_plain_is_seen_wherever_it_stands(void) {
+    for (int length = 0; length < 40; length++) {
+        static const struct {
+            const char *end, *decoded;
+        } rows[] = {{"//b", "/b"}, {"/./b", "/b"}, {"/%41", "/A"}, {"/b/", "/b/"}, {"/b.c/", "/b.c/"}, {"/.", "/"}};
+        static const char segment[] = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+        for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+            char raw[80], decoded[80];
+            const char *begin = length > 0 ? "/" : "";
+            (void)snprintf(raw, sizeof raw, "%s%.*s%s", begin, length, segment, rows[i].end);
+            (void)snprintf(decoded, sizeof decoded, "%s%.*s%s", begin, length, segment, rows[i].decoded);
+            struct path_forms forms;
+            CU_ASSERT_TRUE_FATAL(path_parse(span_of(raw), &arena, &forms));
+            CU_ASSERT_TRUE(span_equal(forms.decoded, span_of(decoded)));
+        }
+    }
+}
+
 static void segments_are_removed(void) {
     check("//", "/", "//");
     check("//a", "/a", "//a");
@@ -169,6 +187,7 @@ int main(void) {
     CU_initialize_registry();
     CU_pSuite suite = CU_add_suite("path", NULL, NULL);
     CU_ADD_TEST(suite, plain_paths_are_not_copied);
+    CU_ADD_TEST(suite, what_is_not_plain_is_seen_wherever_it_stands);
     CU_ADD_TEST(suite, segments_are_removed);
     CU_ADD_TEST(suite, escapes_are_decoded_once);
     CU_ADD_TEST(suite, bad_paths_are_refused);
