@@ -276,7 +276,7 @@ enum step_result exchange_step_send(struct exchange *exchange) {
         request = &document;
     }
     const struct header_context context = exchange_header_context(exchange);
-    headers_prepare_request(&fields, &context, span_of(exchange->origin->host_port));
+    headers_prepare_request(&fields, &context, exchange->origin->host_port);
     fields_remove_id(&fields, FIELD_CONTENT_LENGTH);
     if (!request->expect_continue) {
         fields_remove_id(&fields, FIELD_EXPECT);

@@ -62,7 +62,7 @@ enum step_result exchange_send_local(struct exchange *exchange, struct span body
     response->framing = head_only || bodiless ? BODY_NONE : BODY_LENGTH;
     response->content_length = body.len;
     const struct header_context context = exchange_header_context(exchange);
-    headers_prepare_response(response, &context, true, exchange->worker->http_date);
+    headers_prepare_response(response, &context, true, worker_http_date(exchange->worker));
     if (exchange->request.framing != BODY_NONE && exchange->progress != REQUEST_SENT) {
         exchange->close_after = true; /* nobody reads the request's body */
     }

@@ -69,7 +69,7 @@ static enum step_result switch_protocols(struct exchange *exchange) {
                                       "the origin switches to a protocol nobody asked for");
     }
     const struct header_context context = exchange_header_context(exchange);
-    headers_prepare_response(response, &context, false, exchange->worker->http_date);
+    headers_prepare_response(response, &context, false, worker_http_date(exchange->worker));
     fields_remove_id(&response->fields, FIELD_CONTENT_LENGTH);
     exchange->head_sent = true;
     exchange->close_after = true;
@@ -130,7 +130,8 @@ static enum step_result final_head(struct exchange *exchange) {
         fields_remove_id(&response->fields, FIELD_CONTENT_LENGTH); /* written anew, as the body is framed */
     }
     const struct header_context context = exchange_header_context(exchange);
-    headers_prepare_response(response, &context, exchange->error_document_status != 0, exchange->worker->http_date);
+    headers_prepare_response(response, &context, exchange->error_document_status != 0,
+                             worker_http_date(exchange->worker));
     exchange->head_sent = true;
     if (exchange->progress == REQUEST_SENDING) {
         exchange->close_after = true; /* the rest of the body is still read, but nobody could tell where it ends */

@@ -7,31 +7,23 @@
 #include "config/version.h"
 #include "proxy/headers_change.h"
 
+static const uint64_t forwarded_ids = UINT64_C(1) << FIELD_FORWARDED | UINT64_C(1) << FIELD_X_REAL_IP |
+                                      UINT64_C(1) << FIELD_X_FORWARDED_FOR | UINT64_C(1) << FIELD_X_FORWARDED_HOST |
+                                      UINT64_C(1) << FIELD_X_FORWARDED_PROTO | UINT64_C(1) << FIELD_X_FORWARDED_SERVER;
+
+/* One of those, or "X-Forwarded-" with anything behind it. */
 static bool is_forwarded(const struct field *field) {
     static const char prefix[] = "x-forwarded-";
-    switch (field->id) {
-    case FIELD_FORWARDED:
-    case FIELD_X_REAL_IP:
-    case FIELD_X_FORWARDED_FOR:
-    case FIELD_X_FORWARDED_HOST:
-    case FIELD_X_FORWARDED_PROTO:
-    case FIELD_X_FORWARDED_SERVER:
-        return true;
-    case FIELD_OTHER:
-        return field->name.len >= sizeof prefix - 1 && (field->name.ptr[0] | 0x20) == 'x' &&
-               strncasecmp(field->name.ptr, prefix, sizeof prefix - 1) == 0;
-    default:
-        return false;
+    if (field->id != FIELD_OTHER) {
+        return (forwarded_ids >> field->id & 1) != 0;
     }
+    return field->name.len >= sizeof prefix - 1 && (field->name.ptr[0] | 0x20) == 'x' &&
+           strncasecmp(field->name.ptr, prefix, sizeof prefix - 1) == 0;
 }
 
 /* One pass; the bits in `present` may stay set, which only costs a search. */
 static void remove_forwarded(struct field_list *fields) {
-    const uint64_t perhaps = UINT64_C(1) << FIELD_OTHER | UINT64_C(1) << FIELD_FORWARDED |
-                             UINT64_C(1) << FIELD_X_REAL_IP | UINT64_C(1) << FIELD_X_FORWARDED_FOR |
-                             UINT64_C(1) << FIELD_X_FORWARDED_HOST | UINT64_C(1) << FIELD_X_FORWARDED_PROTO |
-                             UINT64_C(1) << FIELD_X_FORWARDED_SERVER;
-    if ((fields->present & perhaps) == 0) {
+    if ((fields->present & (forwarded_ids | UINT64_C(1) << FIELD_OTHER)) == 0) {
         return;
     }
     size_t kept = 0;
@@ -154,14 +146,15 @@ static void set_via(struct field_list *fields, const struct header_context *cont
     fields_add_id(fields, context->arena, FIELD_VIA, SPAN_LITERAL("Via"), span_of(value));
 }
 
-void headers_prepare_request(struct field_list *fields, const struct header_context *context, struct span origin_host) {
+void headers_prepare_request(struct field_list *fields, const struct header_context *context, const char *origin_host) {
     const struct settings *settings = context->route->settings;
     const struct request_head *request = context->request;
     fields_remove_hop_by_hop(fields);
     if (!context->peer_trusted) {
         remove_forwarded(fields);
     }
-    set_host(fields, context->arena, settings->preserve_host && request->host.len > 0 ? request->host : origin_host);
+    bool keeps_host = settings->preserve_host && request->host.len > 0;
+    set_host(fields, context->arena, keeps_host ? request->host : span_of(origin_host));
     if (settings->add_headers) {
         set_forwarded(fields, context);
     }
@@ -189,7 +182,7 @@ static void map_references(struct field_list *fields, const struct header_contex
 }
 
 void headers_prepare_response(struct response_head *response, const struct header_context *context, bool local,
-                              const char *http_date) {
+                              struct span http_date) {
     struct field_list *fields = &response->fields;
     if (!local) {
         fields_remove_hop_by_hop(fields);
@@ -197,7 +190,7 @@ void headers_prepare_response(struct response_head *response, const struct heade
         set_via(fields, context, response->minor_version);
     }
     if (fields_find_id(fields, FIELD_DATE) == NULL) {
-        fields_add_id(fields, context->arena, FIELD_DATE, SPAN_LITERAL("Date"), span_of(http_date));
+        fields_add_id(fields, context->arena, FIELD_DATE, SPAN_LITERAL("Date"), http_date);
     }
     bool only_always = local && response->status >= 300;
     for (size_t i = 0; i < context->route->scope_count; i++) {

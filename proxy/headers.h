@@ -24,13 +24,14 @@ struct header_context { /* what Apache's format codes in a value may name */
 /* Request to the origin: hop-by-hop fields go; Forwarded, X-Real-IP and X-Forwarded-* of untrusted peers go and ours
  * are set (ProxyAddHeaders); Via (ProxyVia); RequestHeader. Host becomes the client's (ProxyPreserveHost On) or
  * origin_host. Upgrade: websocket with its Connection is put back by the sender, not here. */
-void headers_prepare_request(struct field_list *fields, const struct header_context *context, struct span origin_host);
+void headers_prepare_request(struct field_list *fields, const struct header_context *context, const char *origin_host);
 
 /* Response to the client: hop-by-hop fields go; Date if missing; ProxyPassReverse; Via; Header. As in Apache, a plain
  * Header line works on all that an origin answers and on weir's own pages, and only `Header always` also on the
- * redirects and errors that weir itself makes. local: weir's own answer. http_date: now, as in worker->http_date. */
+ * redirects and errors that weir itself makes. local: weir's own answer. http_date: now, as worker_http_date() has it.
+ */
 void headers_prepare_response(struct response_head *response, const struct header_context *context, bool local,
-                              const char *http_date);
+                              struct span http_date);
 
 /* Maps a Location, Content-Location or URI value by the ProxyPassReverse lines of the route (the first that matches; as
  * in Apache, a ProxyPass alone maps nothing); the value itself when none matches. A line's URL is compared by scheme,

@@ -9,6 +9,7 @@
 #include <pthread.h>
 
 #include "proxy/buffer.h"
+#include "proxy/clock.h"
 #include "proxy/counters.h"
 #include "proxy/deadline.h"
 #include "proxy/generation.h"
@@ -34,10 +35,10 @@ struct worker {
     size_t generation_uses;        /* by requests under way, of `generation`: worker_take_generation() */
     struct counters counters;      /* this thread writes, any reads */
 
-    int64_t now_ns;       /* monotonic, taken once a loop turn (worker_update_time) */
-    int64_t now_wall_us;  /* microseconds since the epoch, of the same instant */
-    char http_date[30];   /* "Sat, 21 Nov 2026 10:11:12 GMT", of now_wall_us */
-    int64_t date_from_us; /* the second that http_date says began here */
+    int64_t now_ns;                      /* monotonic, taken once a loop turn (worker_update_time) */
+    int64_t now_wall_us;                 /* microseconds since the epoch, of the same instant */
+    char http_date[CLOCK_HTTP_DATE_MAX]; /* "Sat, 21 Nov 2026 10:11:12 GMT", of now_wall_us */
+    int64_t date_from_us;                /* the second that http_date says began here */
 
     struct deadline_wheel deadlines;
     struct buffer_pool buffers;
@@ -88,6 +89,9 @@ void worker_join(struct worker **worker);
 
 /* --- for code on the worker's thread --- */
 void worker_update_time(struct worker *worker);
+static inline struct span worker_http_date(const struct worker *worker) {
+    return (struct span){worker->http_date, sizeof worker->http_date - 1};
+}
 
 /* A request's reference to the present generation. It is counted in the worker for as long as that is the present one:
  * the count in the generation is shared by all workers, and dear where there are many. */

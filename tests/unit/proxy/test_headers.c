@@ -66,13 +66,13 @@ static const char *text_of(const struct field_list *list) {
 
 /* The fields of the request as the origin gets them. */
 static const char *sent(struct field_list *list) {
-    headers_prepare_request(list, &context, SPAN_LITERAL("127.0.0.1:8080"));
+    headers_prepare_request(list, &context, "127.0.0.1:8080");
     return text_of(list);
 }
 
 static const char *answered(int status, struct field_list list, bool local) {
     struct response_head response = {.status = status, .fields = list, .minor_version = 1};
-    headers_prepare_response(&response, &context, local, "now");
+    headers_prepare_response(&response, &context, local, SPAN_LITERAL("now"));
     return text_of(&response.fields);
 }
 
@@ -135,11 +135,11 @@ static void a_client_told_otherwise_joins_the_list(void) {
     client = address("2001:db8::1");
     struct field_list list = {0};
     add(&list, "X-Forwarded-For", "198.51.100.1");
-    headers_prepare_request(&list, &context, SPAN_LITERAL("o"));
+    headers_prepare_request(&list, &context, "o");
     CU_ASSERT(
         span_equal(fields_find_id(&list, FIELD_X_FORWARDED_FOR)->value, SPAN_LITERAL("198.51.100.1, 2001:db8::1")));
     list = (struct field_list){0};
-    headers_prepare_request(&list, &context, SPAN_LITERAL("o"));
+    headers_prepare_request(&list, &context, "o");
     CU_ASSERT(span_equal(fields_find_id(&list, FIELD_X_FORWARDED_FOR)->value, SPAN_LITERAL("2001:db8::1")));
 }
 
@@ -147,7 +147,7 @@ static void a_unix_socket_has_no_address_to_tell(void) {
     begin();
     client = peer = (struct ip_address){.family = IP_NONE};
     struct field_list list = {0};
-    headers_prepare_request(&list, &context, SPAN_LITERAL("o"));
+    headers_prepare_request(&list, &context, "o");
     CU_ASSERT_PTR_NULL(fields_find_id(&list, FIELD_X_FORWARDED_FOR));
 }
 
