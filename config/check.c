@@ -15,6 +15,9 @@
 /* ---- listeners and hosts -------------------------------------------------------------------------------------- */
 
 static bool address_meets(const struct host_address *address, const struct listener *listener) {
+    if (listener->control) {
+        return false; /* it serves no host */
+    }
     if (listener->unix_path != NULL) {
         return address->address.family == IP_NONE;
     }

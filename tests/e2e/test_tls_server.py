@@ -37,6 +37,12 @@ def site_fixture(weir, origin, pair):
     return start
 
 
+def test_a_control_socket_beside_it(site):
+    """It is no listener that TLS would have to be spoken on."""
+    proxy = site(server="ControlSocket control.sock")
+    assert fetch_tls(proxy.port).status == 200
+
+
 def test_name_decides_certificate_and_host(weir, origin, authority):
     port, server = free_port(), origin(response(b"ok"))
     hosts = {

@@ -364,6 +364,14 @@ static void test_tls_against_listeners(void) {
     struct given given = give_clean("Listen 80\nListen 443\n<VirtualHost *:443>\nSSLEngine On\nSSLCertificateFile a\n"
                                     "</VirtualHost>\n<VirtualHost *:80>\n</VirtualHost>\n");
     give_back(&given);
+    /* The control socket serves no host. */
+    given = give_clean("Listen 443\nControlSocket /run/a\n<VirtualHost *:443>\nSSLEngine On\nSSLCertificateFile a\n"
+                       "</VirtualHost>\n");
+    give_back(&given);
+    given = give("Listen 80\nControlSocket /run/a\n<VirtualHost *:81>\n</VirtualHost>\n");
+    CU_ASSERT_PTR_NOT_NULL(given.config);
+    check_says(&given, "nothing listens on *:81");
+    give_back(&given);
 }
 
 static void test_files_are_looked_for(void) {
