@@ -68,6 +68,23 @@ void exchange_begin(struct exchange *exchange, struct worker *worker, const stru
     exchange->route.settings = &exchange->route.host->effective;
 }
 
+static void print_context(void *subject, FILE *out) {
+    struct exchange *exchange = subject;
+    char client[IP_TEXT_MAX];
+    ip_address_print(&exchange->from.client, client);
+    const char *doing = exchange->counted ? exchange_state_text(exchange->state) : "reading the request's head";
+    const char *host = exchange->route.host->name;
+    fprintf(out, "while %s, client %s%s%s", doing, client, host[0] != '\0' ? ", host " : "", host);
+    if (exchange->request_line.len > 0) {
+        size_t length = exchange->request_line.len < 200 ? exchange->request_line.len : 200;
+        fprintf(out, ", request \"%.*s\"", (int)length, exchange->request_line.ptr);
+    }
+    if (exchange->origin != NULL) {
+        fprintf(out, ", origin %s", exchange->origin->name);
+    }
+    fputs(": ", out);
+}
+
 void exchange_start(struct exchange *exchange) {
     counters_add(&exchange->worker->counters, COUNTER_REQUESTS, 1);
     counters_add(&exchange->worker->counters, COUNTER_REQUESTS_ACTIVE, 1);
@@ -76,6 +93,7 @@ void exchange_start(struct exchange *exchange) {
 }
 
 void exchange_refuse(struct exchange *exchange, int status, enum end_reason reason, const char *why) {
+    log_set_context(print_context, exchange); /* until the run that follows, or goes on, has ended */
     log_info("%s; answering %d", why, status);
     exchange->close_after = true;
     if (!exchange->counted) {
@@ -104,6 +122,7 @@ static int64_t proxy_timeout_ns(const struct exchange *exchange) {
 
 /* What it means that the origin's time is up depends on who is waited for. */
 static void end_time(struct exchange *exchange) {
+    log_set_context(print_context, exchange); /* the run takes it away */
     switch (exchange->state) {
     case EXCHANGE_CONNECT:
         exchange_origin_failed(exchange, 503, END_ORIGIN_DOWN, "no connection to the origin became free (max=)");
@@ -168,22 +187,6 @@ static void renew_deadline(struct exchange *exchange) {
     if (timeout_ns > 0) {
         deadline_set_by(&exchange->worker->deadlines, &exchange->connection->deadline, exchange->due_ns);
     }
-}
-
-static void print_context(void *subject, FILE *out) {
-    struct exchange *exchange = subject;
-    char client[IP_TEXT_MAX];
-    ip_address_print(&exchange->from.client, client);
-    fprintf(out, "while %s, client %s, host %s", exchange_state_text(exchange->state), client,
-            exchange->route.host->name);
-    if (exchange->request_line.len > 0) {
-        size_t length = exchange->request_line.len < 200 ? exchange->request_line.len : 200;
-        fprintf(out, ", request \"%.*s\"", (int)length, exchange->request_line.ptr);
-    }
-    if (exchange->origin != NULL) {
-        fprintf(out, ", origin %s", exchange->origin->name);
-    }
-    fputs(": ", out);
 }
 
 /* A switch, so that a step can be compiled into the loop: it is called nowhere else. */

@@ -36,6 +36,21 @@ def test_a_line_says_what_weir_was_doing(weir, origin):
     )
 
 
+def test_a_line_of_a_time_out_says_for_whom_too(weir, origin, connect):
+    def silent(connection):
+        connection.read_request()
+        connection.wait_closed()
+
+    proxy = weir(f"LogLevel info\nErrorLog error.log\nProxyTimeout 1\nRequestReadTimeout header=1\nProxyPass / {origin(silent).url}")
+    assert proxy.get("/page").status == 504
+    proxy.wait_for_log(r"while [a-z ']+, client 127\.0\.0\.1, request \"GET /page HTTP/1\.1\", origin http://\S+: the origin did not answer",
+                       name="error.log")  # fmt: skip
+    assert connect(proxy.port).send("GET / HTTP/1.1\r\n").read_response().status == 408
+    proxy.wait_for_log(r"while reading the request's head, client 127\.0\.0\.1: .* longer than RequestReadTimeout; answering 408", name="error.log")
+    assert connect(proxy.port).send("GET / HTTP/1.1\r\n\r\n").read_response().status == 400
+    proxy.wait_for_log(r"client 127\.0\.0\.1, request \"GET / HTTP/1\.1\": there is no Host field; answering 400", name="error.log")
+
+
 def test_peers_cannot_write_into_it(weir, origin, connect):
     proxy = weir(f"LogLevel debug\nErrorLog error.log\nProxyPass / {origin(bad_answer).url}")
     for data in (
