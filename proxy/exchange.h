@@ -195,7 +195,7 @@ static inline bool exchange_is_done(const struct exchange *exchange) {
 
 /* The client waits for a 100 before it sends the body: that it sends nothing is not its fault. */
 static inline bool exchange_awaits_continue(const struct exchange *exchange) {
-    return exchange->request.expect_continue && exchange->interim_count == 0;
+    return exchange->request.expect_continue; /* until a 100 has come; a 103 says nothing of the body */
 }
 
 /* The client is gone: ends without a word. */

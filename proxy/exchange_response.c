@@ -91,6 +91,9 @@ static enum step_result interim(struct exchange *exchange) {
     if (response->status == 101) {
         return switch_protocols(exchange);
     }
+    if (response->status == 100) {
+        exchange->request.expect_continue = false; /* the client need not wait any more */
+    }
     if (exchange->request.minor_version > 0 && exchange->error_document_status == 0) {
         fields_remove_hop_by_hop(&response->fields);
         fields_remove_id(&response->fields, FIELD_CONTENT_LENGTH);

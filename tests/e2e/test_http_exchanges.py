@@ -7,7 +7,7 @@ from support.apache import content
 from support.client import Late, format_request
 from support.http import memory_is_below
 from support.origin import answering, response
-from support.wait import wait_for
+from support.wait import SLOWNESS, wait_for
 
 GET = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 EXPECTING = "POST / HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n"
@@ -29,6 +29,28 @@ def test_100_continue_goes_from_end_to_end(weir, origin, connect):
 
     server = origin(script)
     client = connect(weir(f"ProxyPass / {server.url}").port).send(EXPECTING)
+    assert client.read_head().status == 100
+    client.send("hello")
+    assert client.read_response().body == b"hello"
+    server.check()
+
+
+@pytest.mark.parametrize("status", ["102 Processing", "103 Early Hints"])
+def test_another_interim_answer_is_no_leave_to_send(weir, origin, connect, status):
+    """The client goes on waiting, and its time for the body does not begin."""
+
+    def script(connection):
+        request = connection.read_head()
+        connection.send(f"HTTP/1.1 {status}\r\n\r\n")
+        with pytest.raises(Late):
+            connection.read_some(1.5)
+        connection.send("HTTP/1.1 100 Continue\r\n\r\n")
+        connection.answer(connection.read_body(request))
+
+    server = origin(script)
+    proxy = weir(f"RequestReadTimeout body={max(1, round(SLOWNESS / 2))}\nProxyTimeout 60\nProxyPass / {server.url}")
+    client = connect(proxy.port).send(EXPECTING)
+    assert client.read_head().status == int(status[:3])
     assert client.read_head().status == 100
     client.send("hello")
     assert client.read_response().body == b"hello"
