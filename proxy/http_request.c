@@ -145,11 +145,12 @@ static bool check_expect(struct request_head *request, struct http_problem *prob
     return true;
 }
 
-/* Only WebSocket is passed on, and only as RFC 6455, 4.1 has it; any other upgrade is simply not taken up. */
+/* Only WebSocket is passed on, and only as RFC 6455, 4.1 has it; any other upgrade is simply not taken up. Some clients
+ * say that there is no body by a Content-Length of 0. */
 static bool asks_for_websocket(const struct request_head *request) {
     const struct field *upgrade = fields_find_id(&request->fields, FIELD_UPGRADE);
-    return upgrade != NULL && request->minor_version == 1 && request->framing == BODY_NONE &&
-           span_equal(request->method, SPAN_LITERAL("GET")) &&
+    return upgrade != NULL && request->minor_version == 1 && request->framing != BODY_CHUNKED &&
+           request->content_length == 0 && span_equal(request->method, SPAN_LITERAL("GET")) &&
            span_equal_nocase(upgrade->value, SPAN_LITERAL("websocket")) &&
            fields_has_token(&request->fields, FIELD_CONNECTION, SPAN_LITERAL("upgrade"));
 }

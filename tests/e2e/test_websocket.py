@@ -193,6 +193,15 @@ def test_the_name_in_any_case(weir, origin, value):
     assert client.read_head().status == 101
 
 
+def test_a_length_of_nothing_is_no_body(weir, origin):
+    """Some clients say Content-Length: 0 with every request that has no body."""
+    server = origin(agreeing)
+    client = weir(f"ProxyPass / {server.url}").connect()
+    client.send(ASK.replace("\r\n\r\n", "\r\nContent-Length: 0\r\n\r\n") + "hello")
+    assert client.read_head().status == 101
+    assert client.read_exactly(5) == b"hello"
+
+
 def test_a_second_request_waits_behind_no_tunnel(weir, origin):
     """Bytes that look like a request go through the tunnel as bytes."""
     server, client, _ = opened(weir, origin)
