@@ -116,6 +116,28 @@ static bool dress_as_error_document(struct exchange *exchange) {
     return true;
 }
 
+/* Connection is taken out of the head before it is sent on, but may name fields that come as trailers. */
+static const struct field_list *keep_connection(struct exchange *exchange) {
+    const struct response_head *response = &exchange->response;
+    if (response->framing != BODY_CHUNKED || !fields_may_have(&response->fields, FIELD_CONNECTION)) {
+        return NULL;
+    }
+    struct field_list *kept = arena_alloc(&exchange->arena, sizeof *kept);
+    fields_copy(kept, &response->fields, &exchange->arena);
+    return kept;
+}
+
+/* RFC 9110, 15.5.22: a 426 says in Upgrade what would be spoken, so it is the one final response that keeps the field.
+ */
+static void restore_upgrade(struct exchange *exchange, struct span upgrade) {
+    struct response_head *response = &exchange->response;
+    if (response->status == 426 && upgrade.len > 0) {
+        fields_add_id(&response->fields, &exchange->arena, FIELD_UPGRADE, SPAN_LITERAL("Upgrade"), upgrade);
+        fields_add_id(&response->fields, &exchange->arena, FIELD_CONNECTION, SPAN_LITERAL("Connection"),
+                      SPAN_LITERAL("Upgrade"));
+    }
+}
+
 static enum step_result final_head(struct exchange *exchange) {
     struct response_head *response = &exchange->response;
     struct origin_connection *connection = exchange->connection;
@@ -128,13 +150,17 @@ static enum step_result final_head(struct exchange *exchange) {
     exchange->origin_keeps = response->keep_alive;
     body_decoder_start(&connection->body, response->framing, response->content_length, &exchange->arena);
     connection->body.padded_sizes = true;
+    connection->body.head = keep_connection(exchange);
     bool describes_body = span_equal(exchange->request.method, SPAN_LITERAL("HEAD")) || response->status == 304;
     if (!describes_body || response->framing != BODY_NONE) {
         fields_remove_id(&response->fields, FIELD_CONTENT_LENGTH); /* written anew, as the body is framed */
     }
     const struct header_context context = exchange_header_context(exchange);
+    const struct field *upgrade = fields_find_id(&response->fields, FIELD_UPGRADE);
+    struct span offered = upgrade != NULL ? upgrade->value : SPAN_NONE;
     headers_prepare_response(response, &context, exchange->error_document_status != 0,
                              worker_http_date(exchange->worker));
+    restore_upgrade(exchange, offered);
     exchange->head_sent = true;
     if (exchange->progress == REQUEST_SENDING) {
         exchange->close_after = true; /* the rest of the body is still read, but nobody could tell where it ends */

@@ -297,6 +297,32 @@ void fields_remove_hop_by_hop(struct field_list *list) {
     remove_ids(list, hop_by_hop_ids());
 }
 
+void fields_remove_named(struct field_list *trailers, const struct field_list *head) {
+    for (size_t i = 0; fields_may_have(head, FIELD_CONNECTION) && i < head->count; i++) {
+        if (head->fields[i].id == FIELD_CONNECTION) {
+            remove_named_by(trailers, head->fields[i].value);
+        }
+    }
+}
+
+/* Does the name begin so, where every byte but letters and digits counts as '-'? */
+static bool begins_as(struct span name, const char *known, size_t length) {
+    for (size_t i = 0; i < length; i++) {
+        char byte = i < name.len ? name.ptr[i] : '\0', lower = (char)(byte | 0x20);
+        bool is_letter = lower >= 'a' && lower <= 'z';
+        if ((is_letter ? lower : byte >= '0' && byte <= '9' ? byte : '-') != known[i]) {
+            return false;
+        }
+    }
+    return name.len >= length;
+}
+
+bool fields_names_forwarded(struct span name) {
+    static const char prefix[] = "x-forwarded-", address[] = "x-real-ip";
+    return begins_as(name, prefix, sizeof prefix - 1) ||
+           (name.len == sizeof address - 1 && begins_as(name, address, sizeof address - 1));
+}
+
 void fields_copy(struct field_list *to, const struct field_list *from, struct arena *arena) {
     *to = *from;
     /* A few more places, since the copy is made to be added to. */

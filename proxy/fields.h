@@ -117,6 +117,21 @@ static inline bool fields_has_token(const struct field_list *list, enum field_id
  * names it. */
 void fields_remove_hop_by_hop(struct field_list *list);
 
+/* Forwarded, X-Real-IP, or X-Forwarded- anything: what a proxy says of its client. Also with '_' or '.' for '-', since
+ * all three are one to a CGI program (RFC 3875, 4.1.18). */
+#define FIELDS_FORWARDED                                                                                               \
+    (UINT64_C(1) << FIELD_FORWARDED | UINT64_C(1) << FIELD_X_REAL_IP | UINT64_C(1) << FIELD_X_FORWARDED_FOR |          \
+     UINT64_C(1) << FIELD_X_FORWARDED_HOST | UINT64_C(1) << FIELD_X_FORWARDED_PROTO |                                  \
+     UINT64_C(1) << FIELD_X_FORWARDED_SERVER)  /* those that have an id */
+bool fields_names_forwarded(struct span name); /* of a name that has no id of its own */
+static inline bool fields_is_forwarded(const struct field *field) {
+    return field->id != FIELD_OTHER ? (FIELDS_FORWARDED >> field->id & 1) != 0
+                                    : (field->name.ptr[0] | 0x20) == 'x' && fields_names_forwarded(field->name);
+}
+
+/* Removes from a trailer section what the Connection fields of its message's head name (RFC 9110, 7.6.1). */
+void fields_remove_named(struct field_list *trailers, const struct field_list *head);
+
 /* A copy with its own array; names and values are shared. */
 void fields_copy(struct field_list *to, const struct field_list *from, struct arena *arena);
 

@@ -7,31 +7,17 @@
 #include "config/version.h"
 #include "proxy/headers_change.h"
 
-static const uint64_t forwarded_ids = UINT64_C(1) << FIELD_FORWARDED | UINT64_C(1) << FIELD_X_REAL_IP |
-                                      UINT64_C(1) << FIELD_X_FORWARDED_FOR | UINT64_C(1) << FIELD_X_FORWARDED_HOST |
-                                      UINT64_C(1) << FIELD_X_FORWARDED_PROTO | UINT64_C(1) << FIELD_X_FORWARDED_SERVER;
-
-/* One of those, or "X-Forwarded-" with anything behind it. */
-static bool is_forwarded(const struct field *field) {
-    static const char prefix[] = "x-forwarded-";
-    if (field->id != FIELD_OTHER) {
-        return (forwarded_ids >> field->id & 1) != 0;
-    }
-    return field->name.len >= sizeof prefix - 1 && (field->name.ptr[0] | 0x20) == 'x' &&
-           strncasecmp(field->name.ptr, prefix, sizeof prefix - 1) == 0;
-}
-
 /* One pass; the bits in `present` may stay set, which only costs a search. */
 static void remove_forwarded(struct field_list *fields) {
-    if ((fields->present & (forwarded_ids | UINT64_C(1) << FIELD_OTHER)) == 0) {
+    if ((fields->present & (FIELDS_FORWARDED | UINT64_C(1) << FIELD_OTHER)) == 0) {
         return;
     }
     size_t kept = 0;
-    while (kept < fields->count && !is_forwarded(&fields->fields[kept])) {
+    while (kept < fields->count && !fields_is_forwarded(&fields->fields[kept])) {
         kept++; /* most often that is all */
     }
     for (size_t i = kept; i < fields->count; i++) {
-        if (!is_forwarded(&fields->fields[i])) {
+        if (!fields_is_forwarded(&fields->fields[i])) {
             fields->fields[kept++] = fields->fields[i];
         }
     }

@@ -358,6 +358,7 @@ static enum http1_head start_request(struct http1_session *session, size_t lengt
         return refuse_head(session, problem);
     }
     if (exchange->request.framing == BODY_CHUNKED) {
+        session->body.head = &exchange->request.fields;
         exchange->request.content_length = 0; /* counted up as it is sent on, for LimitRequestBody */
     }
     exchange_start(exchange);

@@ -160,6 +160,9 @@ static enum body_status read_trailer(struct body_decoder *decoder, struct span i
         if (!http_parse_trailers(lines, &decoder->trailers, decoder->arena, problem)) {
             return BODY_BAD;
         }
+        if (decoder->head != NULL) {
+            fields_remove_named(&decoder->trailers, decoder->head);
+        }
     }
     decoder->phase = BODY_PHASE_DONE;
     return BODY_DATA;

@@ -27,8 +27,9 @@ struct body_decoder {
     uint64_t remaining;  /* bytes of the body, or of the chunk, still to come */
     uint64_t data_bytes; /* of the body so far, without framing */
     bool padded_sizes;   /* blanks may follow a chunk size: Apache 1.3 and its kin write it so; from origins only */
-    struct field_list trailers; /* after BODY_END of a chunked body */
-    struct arena *arena;        /* for the trailers */
+    struct field_list trailers;    /* after BODY_END of a chunked body */
+    struct arena *arena;           /* for the trailers */
+    const struct field_list *head; /* what its Connection names is no trailer either; NULL: nothing is named */
 };
 
 void body_decoder_start(struct body_decoder *decoder, enum body_framing framing, uint64_t content_length,

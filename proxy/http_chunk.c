@@ -49,7 +49,6 @@ static bool may_be_trailer(const struct field *field) {
     case FIELD_COOKIE:
     case FIELD_DATE:
     case FIELD_EXPECT:
-    case FIELD_FORWARDED:
     case FIELD_HOST:
     case FIELD_KEEP_ALIVE:
     case FIELD_LOCATION:
@@ -61,11 +60,6 @@ static bool may_be_trailer(const struct field *field) {
     case FIELD_TRAILER:
     case FIELD_TRANSFER_ENCODING:
     case FIELD_UPGRADE:
-    case FIELD_X_FORWARDED_FOR:
-    case FIELD_X_FORWARDED_HOST:
-    case FIELD_X_FORWARDED_PROTO:
-    case FIELD_X_FORWARDED_SERVER:
-    case FIELD_X_REAL_IP:
         return false;
     default:
         break;
@@ -75,7 +69,7 @@ static bool may_be_trailer(const struct field *field) {
             return false;
         }
     }
-    return true;
+    return !fields_is_forwarded(field);
 }
 
 /* The last chunk as text in the arena. */

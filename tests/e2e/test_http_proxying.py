@@ -287,6 +287,24 @@ def test_trailers_of_a_request(weir, origin, connect):
     assert not {"host", "x-forwarded-for", "connection"} & set(names)
 
 
+def test_trailers_that_connection_names_stay_here(weir, origin, connect):
+    """RFC 9110, 7.6.1: header or trailer fields of that name."""
+    server = origin()
+    client = connect(weir(f"ProxyPass / {server.url}").port)
+    client.send(CHUNKED.format("chunked\r\nConnection: X-Mine, x-other") + "1\r\na\r\n0\r\nX-Sum: 7\r\nX-Mine: 8\r\nX-Other: 9\r\n\r\n")
+    assert client.read_response().status == 200
+    assert server.requests[0].trailers == [("X-Sum", "7")]
+
+
+@pytest.mark.parametrize("name", ["Forwarded", "X-Real-IP", "X-Forwarded-Port", "X_Forwarded_For", "x_real-ip"])
+def test_trailers_that_tell_of_a_client_stay_here(weir, origin, connect, name):
+    server = origin()
+    client = connect(weir(f"ProxyPass / {server.url}").port)
+    client.send(CHUNKED.format("chunked") + f"1\r\na\r\n0\r\n{name}: 192.0.2.1\r\nX-Sum: 7\r\n\r\n")
+    assert client.read_response().status == 200
+    assert server.requests[0].trailers == [("X-Sum", "7")]
+
+
 @pytest.mark.parametrize("field", ["Content-Length: 5", "Transfer-Encoding: gzip", "Transfer-Encoding: chunked\r\nContent-Length: 5"])
 def test_framing_in_a_trailer_is_refused_or_left_out(weir, origin, connect, field):
     server = origin()

@@ -123,6 +123,23 @@ def test_trailers_of_a_response(weir, origin):
     assert "content-length" not in [name.lower() for name, _ in answer.trailers]
 
 
+def test_trailers_of_a_response_that_connection_names_stay_here(weir, origin):
+    server = origin(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: keep-alive, X-Mine\r\nConnection: x-other\r\n\r\n"
+                    b"1\r\na\r\n0\r\nX-Sum: 7\r\nX-Mine: 8\r\nX-Other: 9\r\n\r\n")  # fmt: skip
+    assert weir(f"ProxyPass / {server.url}").get("/").trailers == [("X-Sum", "7")]
+
+
+def test_upgrade_required_says_to_what(weir, origin, connect):
+    """RFC 9110, 15.5.22: a 426 has an Upgrade field; no other final answer passes one on."""
+    fields = b"Upgrade: websocket\r\nConnection: Upgrade\r\nContent-Length: 0\r\n\r\n"
+    server = origin(answering(b"HTTP/1.1 426 Upgrade Required\r\n" + fields, b"HTTP/1.1 200 OK\r\n" + fields))
+    client = connect(weir(f"ProxyPass / {server.url}").port)
+    answer = client.request("/")
+    assert (answer.status, answer.all("Upgrade"), answer.all("Connection")) == (426, ["websocket"], ["Upgrade"])
+    answer = client.request("/")
+    assert (answer.status, answer.all("Upgrade"), answer.all("Connection")) == (200, [], [])
+
+
 @pytest.mark.parametrize("head", ["Content-Length: 1000", "Transfer-Encoding: chunked", "X-A: b"])
 def test_head_has_the_fields_and_no_body(weir, origin, connect, head):
     server = origin(f"HTTP/1.1 200 OK\r\n{head}\r\n\r\n".encode())

@@ -116,6 +116,32 @@ static void connection_cannot_name_essentials(void) {
                                            "X-Forwarded-For=192.0.2.1;");
 }
 
+static void connection_names_trailers_too(void) {
+    struct field_list head = LIST({"Connection", "close, X-Secret"}, {"Host", "h"}, {"Connection", "x-other"});
+    struct field_list trailers = LIST({"X-Sum", "1"}, {"x-secret", "2"}, {"X-Other", "3"}, {"X-Last", "4"});
+    fields_remove_named(&trailers, &head);
+    CU_ASSERT_STRING_EQUAL(text_of(&trailers), "X-Sum=1;X-Last=4;");
+    struct field_list without = LIST({"Host", "h"});
+    fields_remove_named(&trailers, &without);
+    CU_ASSERT_STRING_EQUAL(text_of(&trailers), "X-Sum=1;X-Last=4;");
+}
+
+static void forwarded_fields_in_every_spelling(void) {
+    static const char *const are[] = {"Forwarded",       "X-Forwarded-For",  "x-forwarded-port", "X-Forwarded-",
+                                      "X-Real-IP",       "X_Forwarded_For",  "X-Forwarded_Host", "x_real_ip",
+                                      "X.Forwarded.For", "X!FORWARDED-PROTO"};
+    static const char *const are_not[] = {"X",        "X-Forwarded",     "X-Real-IPs",
+                                          "X-Real-I", "Y-Forwarded-For", "X1Forwarded-For"};
+    for (size_t i = 0; i < sizeof are / sizeof *are; i++) {
+        const struct field field = {span_of(are[i]), SPAN_LITERAL("a"), field_id_of(span_of(are[i]))};
+        CU_ASSERT(fields_is_forwarded(&field));
+    }
+    for (size_t i = 0; i < sizeof are_not / sizeof *are_not; i++) {
+        const struct field field = {span_of(are_not[i]), SPAN_LITERAL("a"), field_id_of(span_of(are_not[i]))};
+        CU_ASSERT_FALSE(fields_is_forwarded(&field));
+    }
+}
+
 static void a_copy_is_its_own(void) {
     struct field_list list = LIST({"A", "1"}, {"Via", "2"});
     struct field_list copy;
@@ -141,6 +167,8 @@ int main(void) {
     CU_ADD_TEST(suite, tokens_are_whole_elements);
     CU_ADD_TEST(suite, hop_by_hop_fields_go);
     CU_ADD_TEST(suite, connection_cannot_name_essentials);
+    CU_ADD_TEST(suite, connection_names_trailers_too);
+    CU_ADD_TEST(suite, forwarded_fields_in_every_spelling);
     CU_ADD_TEST(suite, a_copy_is_its_own);
     CU_basic_run_tests();
     unsigned failures = CU_get_number_of_failures();
