@@ -86,10 +86,10 @@ static int on_name(SSL *ssl, int *alert, void *unused) {
 /* --- the protocol --- */
 
 /* One row each: its length, its name. A protocol that is added here has to be served by client.c. */
-const unsigned char tls_alpn_protocols[] = "\x08http/1.1";
+const unsigned char tls_alpn_protocols[] = "\x08http/1.1\x08http/1.0";
 const unsigned tls_alpn_protocols_length = sizeof tls_alpn_protocols - 1;
 
-/* A client that knows none of ours is served all the same, as Apache does: many send "http/1.0" or their own words. */
+/* A client that names protocols, and none of ours, is refused (RFC 7301, 3.2): what it would send is not HTTP/1.x. */
 static int on_alpn(SSL *ssl, const unsigned char **chosen, unsigned char *length, const unsigned char *offered,
                    unsigned offered_length, void *unused) {
     (void)ssl;
@@ -98,7 +98,7 @@ static int on_alpn(SSL *ssl, const unsigned char **chosen, unsigned char *length
     int result = SSL_select_next_proto(&selected, length, tls_alpn_protocols, tls_alpn_protocols_length, offered,
                                        offered_length);
     *chosen = selected;
-    return result == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_NOACK;
+    return result == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
 /* --- tickets --- */

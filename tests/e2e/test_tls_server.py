@@ -120,12 +120,19 @@ def test_cipher_directive(site):
             assert client.socket.cipher()[0] == cipher
 
 
-@pytest.mark.parametrize("offered, agreed", [(["h2", "http/1.1"], "http/1.1"), (["http/1.1"], "http/1.1"), (["h2"], None)])
+@pytest.mark.parametrize("offered, agreed", [(["h2", "http/1.1"], "http/1.1"), (["http/1.1"], "http/1.1"), (["http/1.0"], "http/1.0"), (None, None)])
 def test_alpn(site, offered, agreed):
     proxy = site()
     with TlsConnection(proxy.port, client_context(alpn=offered)) as client:
         assert client.socket.selected_alpn_protocol() == agreed
         assert client.request("/").status == 200
+
+
+@pytest.mark.parametrize("offered", [["h2"], ["h2", "acme-tls/1"]])
+def test_alpn_without_a_word_of_ours(site, offered):
+    """RFC 7301, 3.2: the handshake ends with no_application_protocol."""
+    with pytest.raises(ssl.SSLError, match="(?i)no.application.protocol"):
+        TlsConnection(site().port, client_context(alpn=offered))
 
 
 def test_plain_http_to_a_tls_port(site):
