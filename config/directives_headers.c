@@ -100,6 +100,17 @@ static void add_change(struct parser *parser, const struct header_change *change
     *list = grown;
 }
 
+/* RFC 9112, 3.2: a request without Host, or with two, is malformed. */
+static bool keeps_one_host(struct parser *parser, const struct word *action, const struct header_change *change) {
+    if (strcasecmp(change->name, "Host") != 0 || change->action == HEADER_SET || change->action == HEADER_EDIT ||
+        change->action == HEADER_EDIT_ALL) {
+        return true;
+    }
+    parser_error_at(parser, action, "write set, or ProxyPreserveHost Off for the name in ProxyPass",
+                    "a request has one Host, no more and no less");
+    return false;
+}
+
 static const struct word *argument(const struct directive_use *use, size_t index) {
     return index < use->argument_count ? &use->arguments[index] : NULL;
 }
@@ -132,7 +143,7 @@ static void apply_change(struct parser *parser, const struct directive_use *use,
                         "an argument is missing");
         return;
     }
-    if (!read_name(parser, name, &change)) {
+    if (!read_name(parser, name, &change) || (request && !keeps_one_host(parser, action, &change))) {
         return;
     }
     if (values == 2) {

@@ -212,6 +212,8 @@ static void test_headers(void) {
     check_line("Header set X-A 50%", "\"%\" is no format code that weir knows");
     check_line("Header set X-A b env=C", "weir has no environment variables");
     check_line("Header set Content-Length 5", "belongs to the connection");
+    check_line("RequestHeader unset Host", "a request has one Host");
+    check_line("RequestHeader add host a", "a request has one Host");
     check_line("RequestHeader edit X \"(\" b", "is not a pattern");
 }
 
