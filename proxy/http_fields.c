@@ -15,6 +15,7 @@
 enum {
     PLAIN_DIGITS_MAX = 18,  /* a number of so many digits is below 2^63 */
     TAKEN_BYTES_MAX = 2048, /* most heads are shorter */
+    OPTIONS_MAX = 100,      /* of Connection; browsers send one or two */
 };
 
 /* --- llhttp's opinion --- */
@@ -184,13 +185,28 @@ bool http_parse_trailers(struct span lines, struct field_list *list, struct aren
     return ends_there(lines, read_lines(lines, SIZE_MAX, list, arena, problem), problem);
 }
 
+/* Each option of Connection is looked for among the fields, or the trailers: thousands of both would keep the worker
+ * busy. Asked only where there can be so many, in long heads and in those that trailers may follow. */
+static bool names_few_options(const struct field_list *list, struct http_problem *problem) {
+    size_t count = 0;
+    for (size_t i = 0; fields_may_have(list, FIELD_CONNECTION) && i < list->count; i++) {
+        struct span rest = list->fields[i].id == FIELD_CONNECTION ? list->fields[i].value : SPAN_NONE, option;
+        while (span_next_element(&rest, &option)) {
+            count++;
+        }
+    }
+    return count <= OPTIONS_MAX || http_refuse(problem, 431, "Connection lists more than 100 options");
+}
+
 bool http_parse_fields(struct span lines, struct field_list *list, struct arena *arena, struct http_problem *problem) {
     if (!ends_there(lines, read_lines(lines, SIZE_MAX, list, arena, problem), problem)) {
         list->count = 0; /* nothing of a section that is not understood is shown to anybody */
         list->present = list->repeated = 0;
         return false;
     }
-    return is_plainly_framed(list) || ask_llhttp(list, arena, problem);
+    bool is_long = lines.len > TAKEN_BYTES_MAX; /* no matter in how many pieces it came */
+    return (!is_long || names_few_options(list, problem)) &&
+           (is_plainly_framed(list) || ask_llhttp(list, arena, problem));
 }
 
 struct span http_within_limits(struct span bytes, const struct http_limits *limits) {
@@ -270,7 +286,7 @@ static bool framing_of(const struct field_list *list, uint8_t minor_version, enu
     if (has_coding) {
         *framing = BODY_CHUNKED;
         return minor_version == 0 ? http_refuse(problem, 400, "Transfer-Encoding in an HTTP/1.0 message")
-                                  : transfer_coding(list, problem);
+                                  : transfer_coding(list, problem) && names_few_options(list, problem);
     }
     if (first_length != NULL) {
         *framing = BODY_LENGTH;

@@ -68,6 +68,15 @@ def test_the_limit_of_fields(tight):
     tight.refused(LINE + HOST + ":\r\n" * 1000 + END, (400, 431))
 
 
+def test_the_limit_of_connection_s_options(front):
+    """Each is looked for among the fields: not in thousands."""
+    long = field_of(3000)
+    assert front.taken(LINE + HOST + long + f"Connection: {'x,' * 100}\r\n" + END).all("Connection") == []
+    front.refused(LINE + HOST + long + f"Connection: {'x,' * 101}\r\n" + END, 431)
+    front.refused(LINE + HOST + long + f"Connection: {'x,' * 60}\r\nConnection: {'y, ' * 41}\r\n" + END, 431)
+    front.refused(CHUNKED.replace(END + END, f"{END}Connection: {'x,' * 101}{END}{END}") + "0\r\n\r\n", 431)
+
+
 def head_of(length):
     """A whole head of so many bytes, each part of it within its own limit."""
     head = LINE + HOST
