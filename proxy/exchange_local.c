@@ -40,6 +40,17 @@ static struct span number_text(struct exchange *exchange, uint64_t number) {
     return (struct span){digit, (size_t)(end - digit)};
 }
 
+void exchange_add_status_fields(struct exchange *exchange) {
+    struct field_list *fields = &exchange->response.fields;
+    if (exchange->response.status == 405 && fields_find(fields, SPAN_LITERAL("Allow")) == NULL) {
+        fields_add(fields, &exchange->arena, SPAN_LITERAL("Allow"), SPAN_LITERAL(ALLOWED_METHODS));
+    }
+    if (exchange->retry_after_s > 0) {
+        fields_set(fields, &exchange->arena, SPAN_LITERAL("Retry-After"),
+                   number_text(exchange, (uint64_t)exchange->retry_after_s));
+    }
+}
+
 enum step_result exchange_send_local(struct exchange *exchange, struct span body, struct span content_type) {
     exchange_leave_shaper(exchange); /* what weir says itself counts against nobody */
     struct response_head *response = &exchange->response;
@@ -53,9 +64,7 @@ enum step_result exchange_send_local(struct exchange *exchange, struct span body
     if (head_only && !bodiless) {
         add_field(exchange, SPAN_LITERAL("Content-Length"), number_text(exchange, body.len));
     }
-    if (exchange->retry_after_s > 0) {
-        add_field(exchange, SPAN_LITERAL("Retry-After"), number_text(exchange, (uint64_t)exchange->retry_after_s));
-    }
+    exchange_add_status_fields(exchange);
     if (exchange->reason == END_SHAPER_REDIRECTED) {
         add_field(exchange, SPAN_LITERAL("Cache-Control"), SPAN_LITERAL("no-store"));
     }
@@ -80,9 +89,6 @@ static struct span built_in_page(struct exchange *exchange, int status) {
 
 static void begin_response(struct exchange *exchange, int status) {
     exchange->response = (struct response_head){.status = status};
-    if (status == 405) {
-        add_field(exchange, SPAN_LITERAL("Allow"), SPAN_LITERAL(ALLOWED_METHODS));
-    }
 }
 
 static enum step_result answer_built_in(struct exchange *exchange, int status) {

@@ -113,6 +113,7 @@ static bool dress_as_error_document(struct exchange *exchange) {
     }
     response->status = exchange->error_document_status;
     response->reason = span_of(status_reason(response->status));
+    exchange_add_status_fields(exchange);
     return true;
 }
 

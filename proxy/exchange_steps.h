@@ -27,6 +27,10 @@ enum step_result exchange_answer_redirect(struct exchange *exchange, int status,
  * exchange ends. */
 enum step_result exchange_send_local(struct exchange *exchange, struct span body, struct span content_type);
 
+/* Adds to exchange->response what goes with its status in an answer of weir's: Allow, Retry-After. Also for an
+ * ErrorDocument that an origin has sent. */
+void exchange_add_status_fields(struct exchange *exchange);
+
 /* A page about weir itself: settings.handler. */
 enum step_result exchange_begin_status(struct exchange *exchange);
 

@@ -87,6 +87,19 @@ def test_a_path_is_fetched_from_the_origin(weir, origin):
     assert all(request.body == b"" for request in fetched)
 
 
+def test_a_path_has_the_fields_of_its_status(weir, origin):
+    """RFC 9110, 15.5.6: a 405 says what is allowed; a refusal of the shaper's says when to come again."""
+    server = origin(response(b"page", headers={"Retry-After": "9999"}))
+    proxy = weir(f"<VirtualHost *>\nCBandSpeed 0 1 0\nCBandMaxDelay 0\nErrorDocument 405 /page\nErrorDocument 503 /page\n"
+                 f"ProxyPass / {server.url}\n</VirtualHost>")  # fmt: skip
+    answer = proxy.get("/", method="TRACE")
+    assert (answer.status, answer.body) == (405, b"page")
+    assert "GET" in answer.header("Allow")
+    answers = [proxy.get("/") for _ in range(3)]
+    refused = [answer for answer in answers if answer.status == 503]
+    assert refused and all((answer.body, answer.header("Retry-After")) == (b"page", "1") for answer in refused)
+
+
 def test_a_path_for_a_head_request(weir, origin):
     server = origin(pages)
     client = weir(f"ErrorDocument 502 /errors/502.html\nProxyPass / {server.url}").connect()
