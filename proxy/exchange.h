@@ -163,8 +163,9 @@ struct exchange {
     int error_document_status;     /* an ErrorDocument is being fetched for this status; 0: none */
     struct span local_body;        /* state LOCAL: what is left of it */
     struct status_job *status_job; /* state STATUS, and until the answer has been sent; NULL: none */
-    struct span form;              /* state STATUS_READ: the request's body so far */
-    size_t ready_head_bytes;       /* the response was sent in one piece, of which so much is its head; 0: it was not */
+    char *form;                    /* state STATUS_READ: the request's body so far */
+    size_t form_bytes;
+    size_t ready_head_bytes; /* the response was sent in one piece, of which so much is its head; 0: it was not */
     uint64_t body_bytes_out;
     void *waiter_next; /* origin_pool.c: the queue for a connection */
     bool is_waiting;

@@ -46,13 +46,22 @@ enum step_result exchange_begin_status(struct exchange *exchange) {
     return STEP_AGAIN;
 }
 
+/* The form is at most STATUS_FORM_BYTES_MAX long, and has room for that from its first byte on. */
 static void add_to_form(struct exchange *exchange, struct span data) {
-    char *form = arena_alloc_raw(&exchange->arena, exchange->form.len + data.len);
-    if (exchange->form.len > 0) {
-        memcpy(form, exchange->form.ptr, exchange->form.len);
+    if (exchange->form == NULL) {
+        exchange->form = arena_alloc_raw(&exchange->arena, STATUS_FORM_BYTES_MAX);
     }
-    memcpy(form + exchange->form.len, data.ptr, data.len);
-    exchange->form = (struct span){form, exchange->form.len + data.len};
+    memcpy(exchange->form + exchange->form_bytes, data.ptr, data.len);
+    exchange->form_bytes += data.len;
+}
+
+/* RFC 9110, 10.1.1: a client that waits is told to send. */
+static void ask_for_body(struct exchange *exchange) {
+    if (exchange->request.expect_continue) {
+        static const struct response_head go_on = {.status = 100, .minor_version = 1, .reason = {"Continue", 8}};
+        exchange->request.expect_continue = false;
+        exchange->operations->send_interim(exchange->downstream, &go_on);
+    }
 }
 
 /* Collects the form. A longer one than any of ours is refused. */
@@ -62,13 +71,14 @@ enum step_result exchange_step_status_read(struct exchange *exchange) {
         struct http_problem problem;
         switch (exchange->operations->read_body(exchange->downstream, &data, &problem)) {
         case BODY_DATA:
-            if (exchange->form.len + data.len > STATUS_FORM_BYTES_MAX) {
+            if (exchange->form_bytes + data.len > STATUS_FORM_BYTES_MAX) {
                 return exchange_answer(exchange, 413, END_TOO_LARGE);
             }
             add_to_form(exchange, data);
             exchange->operations->use_body(exchange->downstream, data.len);
             continue;
         case BODY_MORE:
+            ask_for_body(exchange);
             exchange->waiting_body = true;
             return STEP_WAIT;
         case BODY_BAD:
@@ -85,7 +95,7 @@ enum step_result exchange_step_status_read(struct exchange *exchange) {
         .method = exchange->request.method,
         .path = exchange->request.path,
         .query = exchange->request.query,
-        .form = exchange->form,
+        .form = {exchange->form, exchange->form_bytes},
         .foreign = is_foreign(exchange),
         .host = exchange->route.host,
     };

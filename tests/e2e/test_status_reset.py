@@ -79,6 +79,14 @@ def test_the_page_comes_back_as_it_was(proxy):
     assert answer.header("Set-Cookie") is None
 
 
+def test_a_client_that_waits_for_100_continue_is_told_to_send(proxy):
+    with proxy.connect() as client:
+        client.send("POST /cband-status HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n")
+        assert client.read_head().status == 100
+        client.send(b"reset=all", piece=1)
+        assert client.read_response().status == 303
+
+
 @pytest.mark.parametrize("query", ["reset=all", "reset=one.example", "RESET=all", "reset_user=alice", "xml&reset=all", "reset", "r%65set=all"])
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_a_look_changes_nothing(proxy, query, method):
