@@ -66,9 +66,11 @@ static void check_tls_of_host(struct parser *parser, const struct host_build *bu
             continue;
         }
         if (host->tls.engine && !listener->https) {
+            /* A Unix socket has no port: it serves the hosts of every port, unless they name an address. */
+            const char *other = listener->unix_path != NULL ? "an address" : "another port";
             parser_error_place(
                 parser, &host->tls.engine_place, "SSLEngine",
-                arena_printf(&parser->scratch, "write Listen %s https, or give the host another port", listener->name),
+                arena_printf(&parser->scratch, "write Listen %s https, or give the host %s", listener->name, other),
                 "the host is on %s, where TLS is not spoken", listener->name);
             return;
         }

@@ -366,6 +366,9 @@ static void test_tls_against_listeners(void) {
     struct given given = give_clean("Listen 80\nListen 443\n<VirtualHost *:443>\nSSLEngine On\nSSLCertificateFile a\n"
                                     "</VirtualHost>\n<VirtualHost *:80>\n</VirtualHost>\n");
     give_back(&given);
+    check_whole("Listen unix:/run/a\nListen 443 https\n<VirtualHost *:443>\nSSLEngine On\nSSLCertificateFile a\n"
+                "</VirtualHost>\n",
+                "or give the host an address");
     /* The control socket serves no host. */
     given = give_clean("Listen 443\nControlSocket /run/a\n<VirtualHost *:443>\nSSLEngine On\nSSLCertificateFile a\n"
                        "</VirtualHost>\n");
