@@ -141,7 +141,7 @@ static bool check_expect(struct request_head *request, struct http_problem *prob
         fields_count_id(&request->fields, FIELD_EXPECT) != 1) {
         return http_refuse(problem, 417, "Expect asks for something other than 100-continue");
     }
-    request->expect_continue = request->framing != BODY_NONE;
+    request->expect_continue = request->framing == BODY_CHUNKED || request->content_length > 0;
     return true;
 }
 

@@ -202,6 +202,7 @@ static const struct request_case meanings[] = {
     {BYTES("GET / HTTP/1.0\r\nProxy-Connection: keep-alive\r\n\r\n"), 0, "GET / - @ 1.0 none"},
     /* Expect */
     {BYTES(POST "Content-Length: 3\r\nExpect: 100-continue\r\n\r\n"), 0, "POST / - @h 1.1 length=3 keep expect"},
+    {BYTES(POST "Content-Length: 0\r\nExpect: 100-continue\r\n\r\n"), 0, "POST / - @h 1.1 length=0 keep"},
     {BYTES(POST "Expect: 100-Continue\r\nTransfer-Encoding: chunked\r\n\r\n"), 0,
      "POST / - @h 1.1 chunked keep expect"},
     {BYTES(LINE HOST "Expect: 100-continue\r\n\r\n"), 0, "GET / - @h 1.1 none keep"},
