@@ -357,10 +357,7 @@ static enum http1_head start_request(struct http1_session *session, size_t lengt
     if (problem != NULL) {
         return refuse_head(session, problem);
     }
-    if (exchange->request.framing == BODY_CHUNKED) {
-        session->body.head = &exchange->request.fields;
-        exchange->request.content_length = 0; /* counted up as it is sent on, for LimitRequestBody */
-    }
+    session->body.head = &exchange->request.fields;
     exchange_start(exchange);
     return HTTP1_HEAD_STARTED;
 }

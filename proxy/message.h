@@ -27,9 +27,9 @@ struct request_head {
     uint8_t minor_version; /* 0 or 1: HTTP/1.0 or 1.1 */
     struct field_list fields;
     enum body_framing framing;
-    uint64_t content_length;
-    bool keep_alive;      /* what the client asks for */
-    bool expect_continue; /* Expect: 100-continue from a 1.1 client */
+    uint64_t content_length; /* 0 before a chunked body, then counted up as it is sent on, for LimitRequestBody */
+    bool keep_alive;         /* what the client asks for */
+    bool expect_continue;    /* Expect: 100-continue from a 1.1 client */
     bool upgrade_websocket;
 };
 
