@@ -414,6 +414,11 @@ static void on_event(struct stream *stream, int events) {
     client_work(client);
 }
 
+/* Nothing of a request has come. An empty line is none: some clients send one behind a form. */
+static bool has_asked_nothing(const struct client *client) {
+    return client->session == NULL || (client->phase == CLIENT_HEAD && !client->session->head_begun);
+}
+
 static void on_deadline(struct deadline *deadline) {
     struct client *client = (struct client *)((char *)deadline - offsetof(struct client, deadline));
     if (client->stream.write_blocked && client->session != NULL) {
@@ -421,9 +426,12 @@ static void on_deadline(struct deadline *deadline) {
     }
     int64_t at_ns = deadline_ns(client);
     if (at_ns != 0 && at_ns <= client->stream.worker->now_ns) {
-        if (client->session == NULL) {
+        if (has_asked_nothing(client)) {
             if (client->phase == CLIENT_HANDSHAKE) {
                 client_tls_expired(client);
+            }
+            if (client->session != NULL) {
+                http1_end(client);
             }
             stream_say_end(&client->stream);
             free_client(client);

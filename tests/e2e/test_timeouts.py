@@ -176,6 +176,21 @@ def test_an_idle_connection_is_closed_silently(weir, origin):
     clock.was(1, 3)
 
 
+@pytest.mark.parametrize("data", ["\r\n", "\r\n\r\n", "\r"])
+@pytest.mark.parametrize("before", ["", "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"])
+def test_an_empty_line_is_no_request_that_could_be_late(weir, origin, before, data):
+    """An answer that nobody asked for would be taken for the next request's."""
+    proxy = weir(f"RequestReadTimeout header=1\nCustomLog access.log combined\nProxyPass / {origin().url}")
+    client = proxy.connect()
+    if before:
+        client.send(before).read_response()
+    client.send(data)
+    assert client.is_closed(10)
+    assert proxy.get("/next").status == 200
+    proxy.stop()
+    assert len(proxy.file("access.log").splitlines()) == (2 if before else 1)
+
+
 def test_each_request_begins_the_idle_time_anew(weir, origin):
     server = origin()
     client = weir(f"KeepAliveTimeout 1\nProxyPass / {server.url}").connect()
