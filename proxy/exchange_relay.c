@@ -5,14 +5,15 @@
  * of a body move, and so the one where they can be paced. */
 #include "proxy/exchange_shape.h"
 #include "proxy/exchange_steps.h"
+#include "proxy/gather.h"
 #include "proxy/http_chunk.h"
 #include "proxy/log.h"
 #include "proxy/origin_pool.h"
 #include "proxy/splice.h"
 #include "proxy/worker.h"
 
-/* Reads of one run: then the loop sees to other connections, and the socket's event brings this one back. */
-enum { READS_A_RUN = 8 };
+/* Of one run: then the loop sees to other connections, and the socket's event brings this one back. */
+enum { READS_A_RUN = 8, BYTES_A_RUN = 2 << 20 };
 
 static bool request_over_limit(const struct exchange *exchange, uint64_t bytes) {
     uint64_t limit = exchange->route.settings->limit_request_body_bytes;
@@ -100,6 +101,9 @@ static void count_sent(struct exchange *exchange, size_t bytes) {
     bool has_crossed = before < FAST_BYTES && exchange->body_bytes_out >= FAST_BYTES;
     if (has_crossed && !exchange->is_paced && exchange->worker->now_ns - exchange->answered_ns < FAST_NS) {
         exchange->operations->hint_fast(exchange->downstream);
+        if (exchange->pipe != NULL) {
+            splice_pipe_enlarge(exchange->worker, exchange->pipe);
+        }
     }
 }
 
@@ -193,6 +197,17 @@ static void choose_buffer(struct exchange *exchange) {
     }
 }
 
+/* While much more is to come, the origin's socket may gather some before it is read again. */
+static void settle_gathering(struct exchange *exchange, enum stream_result result) {
+    struct origin_connection *connection = exchange->connection;
+    if (connection->body.remaining < GATHER_BYTES) {
+        gather_end(&connection->gathering);
+    } else if (result == STREAM_BLOCKED && exchange->body_bytes_out >= GATHER_AFTER_BYTES &&
+               gather_emptied(&connection->gathering, &connection->stream)) {
+        splice_pipe_enlarge(exchange->worker, exchange->pipe);
+    }
+}
+
 /* The buffer is empty: gets more from the origin, by the pipe or into the buffer. */
 static enum relayed fetch(struct exchange *exchange, struct http_problem *problem) {
     struct origin_connection *connection = exchange->connection;
@@ -205,6 +220,7 @@ static enum relayed fetch(struct exchange *exchange, struct http_problem *proble
         return RELAYED_WAIT;
     }
     if (!may_splice(exchange)) {
+        gather_end(&connection->gathering);
         choose_buffer(exchange);
         return stream_fill(stream) == STREAM_BLOCKED ? RELAYED_WAIT : RELAYED_MORE;
     }
@@ -214,10 +230,16 @@ static enum relayed fetch(struct exchange *exchange, struct http_problem *proble
     if (moved > 0) {
         body_decoder_used(&connection->body, moved);
     }
+    settle_gathering(exchange, result);
     return result == STREAM_BLOCKED ? RELAYED_WAIT : RELAYED_MORE;
 }
 
-static enum relayed relay_piece(struct exchange *exchange, unsigned *fetches, struct http_problem *problem) {
+struct relay_run {
+    unsigned fetches;
+    uint64_t until_bytes_in; /* of the origin's stream */
+};
+
+static enum relayed relay_piece(struct exchange *exchange, struct relay_run *run, struct http_problem *problem) {
     struct origin_connection *connection = exchange->connection;
     struct stream *stream = &connection->stream;
     if (exchange->pipe != NULL && exchange->pipe->bytes > 0) {
@@ -238,14 +260,15 @@ static enum relayed relay_piece(struct exchange *exchange, unsigned *fetches, st
     case BODY_MORE:
         break;
     }
-    return (*fetches)++ < READS_A_RUN ? fetch(exchange, problem) : RELAYED_WAIT;
+    bool may_fetch = run->fetches++ < READS_A_RUN && stream->bytes_in < run->until_bytes_in;
+    return may_fetch ? fetch(exchange, problem) : RELAYED_WAIT;
 }
 
 static enum relayed relay_response(struct exchange *exchange, struct http_problem *problem) {
-    unsigned fetches = 0;
+    struct relay_run run = {.until_bytes_in = exchange->connection->stream.bytes_in + BYTES_A_RUN};
     enum relayed result;
     do {
-        result = relay_piece(exchange, &fetches, problem);
+        result = relay_piece(exchange, &run, problem);
     } while (result == RELAYED_MORE);
     return result;
 }

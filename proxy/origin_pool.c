@@ -170,6 +170,7 @@ static void close_connection(struct origin_connection *connection) {
         stream_say_end(&connection->stream);
     }
     deadline_cancel(&connection->stream.worker->deadlines, &connection->deadline);
+    gather_forget(&connection->gathering);
     stream_close(&connection->stream);
     entry->open--;
     free(connection);
@@ -322,6 +323,7 @@ void origin_connection_release(struct origin_connection *connection, bool reusab
     if (connection->stream.out.bytes != NULL) {
         buffer_release(&connection->stream.out, &worker->buffers);
     }
+    gather_end(&connection->gathering);
     connection->reused = true;
     connection->idle_since_ns = worker->now_ns;
     connection->next = entry->idle.next;

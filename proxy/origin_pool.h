@@ -8,6 +8,7 @@
 #define WEIR_PROXY_ORIGIN_POOL_H
 
 #include "proxy/deadline.h"
+#include "proxy/gather.h"
 #include "proxy/http_body.h"
 #include "proxy/stream.h"
 
@@ -24,6 +25,7 @@ struct origin_connection {
     struct origin_connection *next, *previous; /* among the idle ones of the entry */
     struct deadline deadline; /* set while it is idle or at work, often to an earlier time than the one that counts */
     int64_t idle_since_ns;
+    struct gathering gathering; /* while the response's body is spliced */
     bool connecting;
     bool connect_ended;       /* its event has come; origin_connection_error() tells how */
     bool reused;              /* a response was read on it before */

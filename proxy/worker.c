@@ -294,6 +294,7 @@ struct worker *worker_start(struct process *process, unsigned index, struct gene
     take_tls(worker);
     worker_update_time(worker);
     deadline_wheel_init(&worker->deadlines, worker->now_ns);
+    gather_ring_init(&worker->gathering);
     buffer_pool_init(&worker->buffers);
     worker->scratch = pattern_scratch_new();
     worker->origin_pool = origin_pool_new(worker);

@@ -12,6 +12,7 @@
 #include "proxy/clock.h"
 #include "proxy/counters.h"
 #include "proxy/deadline.h"
+#include "proxy/gather.h"
 #include "proxy/generation.h"
 #include "proxy/ready_answer.h"
 
@@ -41,6 +42,7 @@ struct worker {
     int64_t date_from_us;                /* the second that http_date says began here */
 
     struct deadline_wheel deadlines;
+    struct gather_ring gathering; /* origins' sockets */
     struct buffer_pool buffers;
     struct ready_answer ready_answers[READY_ANSWERS];
     struct pattern_scratch *scratch;
@@ -49,9 +51,10 @@ struct worker {
 
     void *spare_sessions; /* http1.c: free sessions, linked */
     size_t spare_session_count;
-    struct splice_pipe *spare_pipes; /* splice.c */
-    size_t spare_pipe_count;
-    struct client *clients; /* all open ones, doubly linked */
+    struct splice_pipe *spare_pipes;           /* splice.c */
+    size_t spare_pipe_count, large_pipe_count; /* large: of all, lent or spare */
+    int64_t pipes_again_ns;                    /* no new ones before */
+    struct client *clients;                    /* all open ones, doubly linked */
     size_t client_count;
     size_t connection_limit; /* MaxConnections: of all workers together, counted by process.h */
     bool draining;           /* no new connections; kept-alive ones are closed after their answer */

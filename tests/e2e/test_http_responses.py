@@ -1,6 +1,7 @@
 """Responses on their way through weir: what HTTP/1.0 clients get, heads, every framing, trailers, answers without a body."""
 import functools
 import re
+import threading
 
 import pytest
 from support import http
@@ -195,6 +196,32 @@ def test_the_head_of_a_response_does_not_wait_for_its_body(weir, origin, connect
     assert client.read_head().status == 200
     goes_on.append(True)
     assert client.read_until(b"0\r\n\r\n")
+
+
+def test_a_long_body_that_turns_slow_does_not_wait_for_more(weir, origin, connect):
+    """While a body comes fast, weir lets some of it gather in the origin's socket. Then it must see what else comes, too."""
+    fast, piece, pieces, rest = bytes(range(256)) * (16 << 12), b"some of it", 50, bytes(1 << 20)
+    seen = threading.Semaphore(0)
+
+    def script(connection):
+        while connection.read_request() is not None:
+            connection.send(f"HTTP/1.1 200 OK\r\nContent-Length: {len(fast) + pieces * len(piece) + len(rest)}\r\n\r\n")
+            connection.send(fast)
+            for _ in range(pieces):
+                connection.send(piece)
+                assert seen.acquire(timeout=20)
+            connection.send(rest)
+
+    server = origin(script)
+    client = connect(weir(f"ProxyPass / {server.url}").port)
+    for _ in range(2):  # on a kept connection, too
+        client.send(GET + "\r\n").read_head()
+        assert client.read_exactly(len(fast)) == fast
+        for _ in range(pieces):
+            assert client.read_exactly(len(piece), 10) == piece
+            seen.release()
+        assert client.read_exactly(len(rest)) == rest
+    assert len(server.connections) == 1
 
 
 def test_a_compressed_body_passes_untouched(through):
