@@ -90,16 +90,30 @@ bool exchange_relay_body(struct exchange *exchange) {
 enum relayed { RELAYED_WAIT, RELAYED_END, RELAYED_BAD, RELAYED_MORE };
 
 /* A client is fast for which the kernel has taken so much of a response within so long, far more than may wait unsent:
- * then more may wait, which saves half of what a large body costs. */
-enum { FAST_BYTES = 4 << 20 };
-#define FAST_NS INT64_C(1000000000)
+ * then more may wait, which saves half of what a large body costs. Who is near shows it soon, who is far needs some
+ * round trips until then. */
+static const struct {
+    uint64_t bytes;
+    int64_t within_ns;
+} fast[] = {{1 << 20, 250 * INT64_C(1000000)}, {4 << 20, 1000 * INT64_C(1000000)}};
+
+static bool has_proved_fast(const struct exchange *exchange, uint64_t bytes_before) {
+    int64_t took_ns = exchange->worker->now_ns - exchange->answered_ns;
+    for (size_t i = 0; i < sizeof fast / sizeof *fast; i++) {
+        bool has_crossed = bytes_before < fast[i].bytes && exchange->body_bytes_out >= fast[i].bytes;
+        if (has_crossed && took_ns < fast[i].within_ns) {
+            return true;
+        }
+    }
+    return false;
+}
 
 static void count_sent(struct exchange *exchange, size_t bytes) {
     uint64_t before = exchange->body_bytes_out;
     exchange->body_bytes_out += bytes;
     exchange->moved |= bytes > 0;
-    bool has_crossed = before < FAST_BYTES && exchange->body_bytes_out >= FAST_BYTES;
-    if (has_crossed && !exchange->is_paced && exchange->worker->now_ns - exchange->answered_ns < FAST_NS) {
+    bool is_large = exchange->body_bytes_out >= fast[0].bytes; /* mostly it is not */
+    if (is_large && !exchange->is_paced && has_proved_fast(exchange, before)) {
         exchange->operations->hint_fast(exchange->downstream);
         if (exchange->pipe != NULL) {
             splice_pipe_enlarge(exchange->worker, exchange->pipe);
@@ -175,7 +189,8 @@ static enum relayed drain_pipe(struct exchange *exchange) {
 /* A long plain body that the client gets as it is needs not pass through weir's memory. */
 static bool may_splice(struct exchange *exchange) {
     const struct body_decoder *body = &exchange->connection->body;
-    if (body->framing != BODY_LENGTH || body->remaining < SPLICE_MIN_BYTES || exchange_has_small_turns(exchange)) {
+    uint64_t least = exchange->pipe == NULL ? SPLICE_MIN_BYTES : SPLICE_REST_BYTES;
+    if (body->framing != BODY_LENGTH || body->remaining < least || exchange_has_small_turns(exchange)) {
         return false;
     }
     const struct stream *to = exchange->operations->raw_stream(exchange->downstream);
@@ -202,7 +217,7 @@ static void settle_gathering(struct exchange *exchange, enum stream_result resul
     struct origin_connection *connection = exchange->connection;
     if (connection->body.remaining < GATHER_BYTES) {
         gather_end(&connection->gathering);
-    } else if (result == STREAM_BLOCKED && exchange->body_bytes_out >= GATHER_AFTER_BYTES &&
+    } else if (result == STREAM_BLOCKED && !exchange->is_paced && exchange->body_bytes_out >= GATHER_AFTER_BYTES &&
                gather_emptied(&connection->gathering, &connection->stream)) {
         splice_pipe_enlarge(exchange->worker, exchange->pipe);
     }
@@ -234,6 +249,22 @@ static enum relayed fetch(struct exchange *exchange, struct http_problem *proble
     return result == STREAM_BLOCKED ? RELAYED_WAIT : RELAYED_MORE;
 }
 
+/* The buffer was filled, and what is still to come fits into a larger one: with that, one write is enough. True when
+ * the bytes lie elsewhere now. */
+static bool fetch_rest(struct exchange *exchange) {
+    struct origin_connection *connection = exchange->connection;
+    const struct body_decoder *body = &connection->body;
+    struct stream *stream = &connection->stream;
+    bool fits = body->framing == BODY_LENGTH && body->remaining > buffer_length(&stream->in) &&
+                body->remaining <= BUFFER_LARGE_BYTES;
+    if (!fits || stream->read_short || stream->eof || exchange_has_small_turns(exchange) ||
+        !buffer_grow(&stream->in, &exchange->worker->buffers)) {
+        return false;
+    }
+    (void)stream_fill(stream); /* what is there goes out, whatever this gives */
+    return true;
+}
+
 struct relay_run {
     unsigned fetches;
     uint64_t until_bytes_in; /* of the origin's stream */
@@ -252,7 +283,7 @@ static enum relayed relay_piece(struct exchange *exchange, struct relay_run *run
     buffer_consume(&stream->in, skip);
     switch (status) {
     case BODY_DATA:
-        return send_buffered(exchange, data);
+        return fetch_rest(exchange) ? RELAYED_MORE : send_buffered(exchange, data);
     case BODY_END:
         return RELAYED_END;
     case BODY_BAD:

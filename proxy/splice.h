@@ -16,6 +16,8 @@ struct splice_pipe {
 
 /* Bodies with less than this still to come are copied: two more system calls would cost more than the copy. */
 enum { SPLICE_MIN_BYTES = 128 * 1024 };
+/* The end of a body that has a pipe. */
+enum { SPLICE_REST_BYTES = 16 * 1024 };
 
 /* NULL when no pipe can be had, for want of descriptors or of room in it: then the body is copied. */
 struct splice_pipe *splice_pipe_lend(struct worker *worker);

@@ -247,6 +247,9 @@ def test_a_body_shorter_than_its_length(weir, origin):
     cut(weir, origin, f"{OK}Content-Length: 10\r\n\r\nhello")
     cut(weir, origin, f"{OK}Content-Length: 10\r\n\r\n")
     cut(weir, origin, f"{OK}Content-Length: 1000000\r\n\r\n" + "a" * 999_999)
+    for length in (32_768, 32_769, 65_536):  # as much as fills a buffer, and more is promised
+        cut(weir, origin, (f"{OK}Content-Length: 66000\r\n\r\n" + "a" * 66_000)[:length])
+        cut(weir, origin, (f"{OK}Content-Length: 65536\r\n\r\n" + "a" * 65_536)[:length])
 
 
 @pytest.mark.parametrize("body", ["", "5", "5\r\n", "5\r\nhel", "5\r\nhello", "5\r\nhello\r\n", "5\r\nhello\r\n0", "5\r\nhello\r\n0\r\n",
