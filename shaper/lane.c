@@ -57,3 +57,11 @@ void lane_give_back(struct lane *lane, uint64_t bytes) {
     uint64_t bits_per_s = atomic_load_explicit(&lane->bits_per_s, memory_order_relaxed);
     pacer_give_back(&lane->pacer, pace_of(bits_per_s), bytes * BITS_PER_BYTE);
 }
+
+void lane_owe(struct lane *lane, uint64_t bits_per_s, uint64_t bytes, int64_t now_ns) {
+    while (bytes > 0) {
+        uint64_t piece = bytes < LANE_OWED_AT_ONCE_BYTES ? bytes : LANE_OWED_AT_ONCE_BYTES;
+        lane_owe_piece(lane, bits_per_s, piece, now_ns);
+        bytes -= piece;
+    }
+}

@@ -55,8 +55,8 @@ static inline bool lane_is_free(const struct lane *lane, uint64_t bits_per_s, in
  * bits_per_s at least 1; at most LANE_QUANTUM_MAX_BYTES. */
 int64_t lane_reserve(struct lane *lane, uint64_t bits_per_s, uint64_t bytes, int64_t now_ns);
 
-/* The rate is another than was last asked: what is owed is rescaled. */
-void lane_change_rate(struct lane *lane, uint64_t bits_per_s, int64_t now_ns);
+/* The rate is another than was last asked: what is owed is rescaled. Seldom, and kept out of what is always. */
+__attribute__((noinline, cold)) void lane_change_rate(struct lane *lane, uint64_t bits_per_s, int64_t now_ns);
 
 /* 1 to LANE_OWED_AT_ONCE_BYTES that go out without waiting are owed. */
 static inline void lane_owe_piece(struct lane *lane, uint64_t bits_per_s, uint64_t bytes, int64_t now_ns) {
@@ -89,12 +89,6 @@ static inline void lane_settle(struct lane *lane, uint64_t unsent_bytes) {
 }
 
 /* Bytes that went out without a reservation are owed, however many. */
-static inline void lane_owe(struct lane *lane, uint64_t bits_per_s, uint64_t bytes, int64_t now_ns) {
-    while (bytes > 0) {
-        uint64_t piece = bytes < LANE_OWED_AT_ONCE_BYTES ? bytes : LANE_OWED_AT_ONCE_BYTES;
-        lane_owe_piece(lane, bits_per_s, piece, now_ns);
-        bytes -= piece;
-    }
-}
+void lane_owe(struct lane *lane, uint64_t bits_per_s, uint64_t bytes, int64_t now_ns);
 
 #endif

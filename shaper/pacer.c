@@ -9,11 +9,6 @@ int64_t pacer_large_cost_parts(struct pace pace, uint64_t units) {
     return parts < INT64_MAX ? (int64_t)parts : INT64_MAX;
 }
 
-int64_t pacer_burst_ns_for(uint64_t units_per_s, uint64_t units) {
-    int64_t parts = pacer_cost_parts((struct pace){units_per_s, 0}, 1) * (int64_t)(units - 1);
-    return (parts + PACER_PARTS_PER_NS - 1) / PACER_PARTS_PER_NS;
-}
-
 void pacer_give_back(struct pacer *pacer, struct pace pace, uint64_t units) {
     atomic_fetch_sub_explicit(&pacer->promised_until, pacer_cost_parts(pace, units), memory_order_relaxed);
 }

@@ -29,6 +29,12 @@ struct pace {             /* what is asked of a pacer; of a configuration, const
 enum { PACER_PARTS_PER_NS = 16 };
 #define PACER_PARTS_PER_S (INT64_C(1000000000) * PACER_PARTS_PER_NS)
 
+/* What has been promised never goes beyond the end of time. */
+static inline int64_t pacer_later(int64_t start, int64_t cost_parts) {
+    int64_t after;
+    return __builtin_add_overflow(start, cost_parts, &after) ? INT64_MAX : after;
+}
+
 /* For units whose cost does not fit 64 bits. */
 int64_t pacer_large_cost_parts(struct pace pace, uint64_t units);
 
@@ -55,9 +61,8 @@ static inline int64_t pacer_reserve_within(struct pacer *pacer, struct pace pace
         if (patience_ns < INT64_MAX && start_ns - now_ns > patience_ns) {
             return INT64_MAX;
         }
-        int64_t after = start < INT64_MAX - cost ? start + cost : INT64_MAX;
-        if (atomic_compare_exchange_weak_explicit(&pacer->promised_until, &before, after, memory_order_relaxed,
-                                                  memory_order_relaxed)) {
+        if (atomic_compare_exchange_weak_explicit(&pacer->promised_until, &before, pacer_later(start, cost),
+                                                  memory_order_relaxed, memory_order_relaxed)) {
             return start_ns;
         }
     }
@@ -73,10 +78,28 @@ static inline void pacer_owe(struct pacer *pacer, int64_t cost_parts, int64_t bu
     int64_t oldest = (now_ns - burst_ns) * PACER_PARTS_PER_NS;
     int64_t before = atomic_load_explicit(&pacer->promised_until, memory_order_relaxed), after;
     do {
-        int64_t start = before > oldest ? before : oldest;
-        after = start < INT64_MAX - cost_parts ? start + cost_parts : INT64_MAX;
+        after = pacer_later(before > oldest ? before : oldest, cost_parts);
     } while (!atomic_compare_exchange_weak_explicit(&pacer->promised_until, &before, after, memory_order_relaxed,
                                                     memory_order_relaxed));
+}
+
+/* The burst with which so many single units, and no more, go at once; at least 1. cost_parts: of one of them. In whole
+ * nanoseconds, but counted in parts. */
+static inline int64_t pacer_burst_parts(int64_t cost_parts, uint64_t units) {
+    return (cost_parts * (int64_t)(units - 1) + PACER_PARTS_PER_NS - 1) & -(int64_t)PACER_PARTS_PER_NS;
+}
+
+/* Takes what costs so much if it may go at once. False: it would have to wait, or another thread came in between;
+ * nothing is taken, and pacer_reserve_within() knows which. */
+static inline bool pacer_take_at_once(struct pacer *pacer, int64_t cost_parts, int64_t burst_parts, int64_t now_ns) {
+    int64_t now = now_ns * PACER_PARTS_PER_NS, oldest = now - burst_parts;
+    int64_t before = atomic_load_explicit(&pacer->promised_until, memory_order_relaxed);
+    if (before > now) {
+        return false;
+    }
+    int64_t after = (before > oldest ? before : oldest) + cost_parts;
+    return atomic_compare_exchange_strong_explicit(&pacer->promised_until, &before, after, memory_order_relaxed,
+                                                   memory_order_relaxed);
 }
 
 /* Nothing would have to wait. */
@@ -85,9 +108,6 @@ static inline bool pacer_is_free(const struct pacer *pacer, int64_t now_ns) {
 }
 
 /* ---- the rest ---- */
-
-/* The burst with which so many single units, and no more, go at once; at least 1. */
-int64_t pacer_burst_ns_for(uint64_t units_per_s, uint64_t units);
 
 /* What was reserved and not sent. Only what was reserved may be given back. */
 void pacer_give_back(struct pacer *pacer, struct pace pace, uint64_t units);

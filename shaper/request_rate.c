@@ -5,7 +5,8 @@
 static const int64_t second_ns = INT64_C(1000000000);
 
 static struct pace pace_of(uint32_t per_s) {
-    return (struct pace){per_s, pacer_burst_ns_for(per_s, per_s)};
+    int64_t cost_parts = pacer_cost_parts((struct pace){per_s, 0}, 1);
+    return (struct pace){per_s, pacer_burst_parts(cost_parts, per_s) / PACER_PARTS_PER_NS};
 }
 
 /* Whoever asks at a new rate first rescales what is owed. */

@@ -23,6 +23,14 @@ struct request_turn {
     int64_t retry_after_s; /* refused: when it would be served at once if nobody else came, rounded up, at least 1 */
 };
 
+/* Takes a turn that may be had at once, which is the rule. False: nothing was taken, and request_rate_take() says what
+ * comes of it. per_s at least 1. */
+static inline bool request_rate_take_at_once(struct request_rate *rate, uint32_t per_s, int64_t now_ns) {
+    int64_t cost_parts = pacer_cost_parts((struct pace){per_s, 0}, 1);
+    return atomic_load_explicit(&rate->per_s, memory_order_relaxed) == per_s &&
+           pacer_take_at_once(&rate->pacer, cost_parts, pacer_burst_parts(cost_parts, per_s), now_ns);
+}
+
 /* per_s at least 1; max_delay_ns (CBandMaxDelay) below INT64_MAX. */
 struct request_turn request_rate_take(struct request_rate *rate, uint32_t per_s, int64_t now_ns, int64_t max_delay_ns);
 

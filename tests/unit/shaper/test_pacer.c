@@ -101,6 +101,27 @@ static void patience_takes_all_or_nothing(void) {
 }
 
 /* What is owed stays the same number of units, so it takes as much longer as the new rate is slower. */
+/* What may go at once is taken as by a reservation; what may not is left. */
+static void taking_at_once_is_reserving_without_patience(void) {
+    for (uint32_t seed = 1; seed <= 50; seed++) {
+        struct pacer taken = {0}, reserved = {0};
+        uint64_t rate = 1 + next_random(&seed) % 100000, units = 1 + next_random(&seed) % 50;
+        int64_t cost_parts = pacer_cost_parts((struct pace){rate, 0}, 1), now_ns = start_ns;
+        int64_t burst_parts = pacer_burst_parts(cost_parts, units);
+        struct pace pace = {rate, burst_parts / PACER_PARTS_PER_NS};
+        CU_ASSERT_EQUAL(burst_parts % PACER_PARTS_PER_NS, 0);
+        unsigned at_once = 0;
+        for (unsigned i = 0; i < 2000; i++) {
+            now_ns += (int64_t)(next_random(&seed) % (uint64_t)(SECOND_NS / (int64_t)rate + 1)) * (i % 3);
+            bool goes = pacer_reserve_within(&reserved, pace, 1, now_ns, 0) != INT64_MAX;
+            CU_ASSERT_EQUAL(pacer_take_at_once(&taken, cost_parts, burst_parts, now_ns), goes);
+            CU_ASSERT_EQUAL(atomic_load(&taken.promised_until), atomic_load(&reserved.promised_until));
+            at_once += goes ? 1 : 0;
+        }
+        CU_ASSERT_TRUE(at_once >= units);
+    }
+}
+
 static void a_changed_rate_changes_the_wait(void) {
     uint32_t seed = 13;
     for (unsigned round = 0; round < 1000; round++) {
@@ -164,6 +185,7 @@ int main(void) {
     CU_ADD_TEST(suite, idle_time_saves_up_one_burst_at_most);
     CU_ADD_TEST(suite, giving_back_undoes_a_reservation);
     CU_ADD_TEST(suite, patience_takes_all_or_nothing);
+    CU_ADD_TEST(suite, taking_at_once_is_reserving_without_patience);
     CU_ADD_TEST(suite, a_changed_rate_changes_the_wait);
     CU_ADD_TEST(suite, no_amount_overflows);
     CU_ADD_TEST(suite, eight_threads_share_one_rate);

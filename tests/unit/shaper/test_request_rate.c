@@ -81,6 +81,27 @@ static void a_refusal_takes_nothing_and_says_when_to_come_again(void) {
     CU_ASSERT_TRUE(request_rate_take(&(struct request_rate){0}, 1, start_ns, 0).delay_ns == 0);
 }
 
+/* Two rates asked in the same way, one of them by the short way first. */
+static void the_short_way_comes_to_the_same(void) {
+    uint32_t seed = 9;
+    for (size_t i = 0; i < RATES; i++) {
+        struct request_rate quick = {0}, careful = {0};
+        int64_t now_ns = start_ns;
+        for (unsigned n = 0; n < 2000; n++) {
+            now_ns += next_random(&seed) % (uint32_t)(2 * SECOND_NS / (rates[i] + 1));
+            uint32_t rate = n < 1000 ? rates[i] : rates[(i + 1) % RATES]; /* a reload */
+            struct request_turn turn = request_rate_take(&careful, rate, now_ns, SECOND_NS);
+            if (request_rate_take_at_once(&quick, rate, now_ns)) {
+                CU_ASSERT_TRUE(!turn.refused && turn.delay_ns == 0);
+            } else {
+                struct request_turn late = request_rate_take(&quick, rate, now_ns, SECOND_NS);
+                CU_ASSERT_TRUE(late.refused == turn.refused && late.delay_ns == turn.delay_ns);
+            }
+            CU_ASSERT_EQUAL(atomic_load(&quick.pacer.promised_until), atomic_load(&careful.pacer.promised_until));
+        }
+    }
+}
+
 static void a_turn_given_back_is_the_next_ones(void) {
     struct request_rate shared = {0};
     for (unsigned i = 0; i < 500; i++) {
@@ -134,6 +155,7 @@ int main(void) {
                                         TEST(steady_demand_gets_the_rate),
                                         TEST(random_demand_never_exceeds_the_rate),
                                         TEST(a_refusal_takes_nothing_and_says_when_to_come_again),
+                                        TEST(the_short_way_comes_to_the_same),
                                         TEST(a_turn_given_back_is_the_next_ones),
                                         TEST(a_changed_rate_holds_at_once),
                                         TEST(eight_threads_share_one_rate),
