@@ -271,10 +271,6 @@ size_t ip_prefix_print(const struct ip_prefix *prefix, char *text) {
     return length + (size_t)snprintf(text + length, 5, "/%u", (unsigned)prefix->length);
 }
 
-bool ip_address_equal(const struct ip_address *a, const struct ip_address *b) {
-    return a->family == b->family && memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0;
-}
-
 bool ip_prefix_contains(const struct ip_prefix *prefix, const struct ip_address *address) {
     if (address->family == IP_NONE || prefix->address.family != address->family) {
         return false;

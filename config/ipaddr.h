@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "config/span.h"
 
@@ -50,7 +51,9 @@ bool ip_mask_parse(struct span text, struct ip_mask *mask);
 /* Writes at most IP_TEXT_MAX bytes with the zero; returns the length without it. IP_NONE prints "-". */
 size_t ip_address_print(const struct ip_address *address, char *text);
 
-bool ip_address_equal(const struct ip_address *a, const struct ip_address *b);
+static inline bool ip_address_equal(const struct ip_address *a, const struct ip_address *b) {
+    return a->family == b->family && memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0;
+}
 bool ip_prefix_contains(const struct ip_prefix *prefix, const struct ip_address *address);
 bool ip_mask_contains(const struct ip_mask *mask, const struct ip_address *address);
 bool ip_address_is_loopback(const struct ip_address *address);

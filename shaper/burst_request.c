@@ -9,16 +9,19 @@
 
 static const int64_t second_ns = 1000000000;
 
-bool burst_is_exempt(const struct burst_limits *limits, const struct ip_address *client) {
-    if (!limits->enabled || client->family == IP_NONE) {
-        return true;
-    }
+__attribute__((noinline)) static bool is_whitelisted(const struct burst_limits *limits,
+                                                     const struct ip_address *client) {
     for (size_t i = 0; i < limits->whitelist_count; i++) {
         if (ip_mask_contains(&limits->whitelist[i], client)) {
             return true;
         }
     }
     return false;
+}
+
+bool burst_is_exempt(const struct burst_limits *limits, const struct ip_address *client) {
+    return !limits->enabled || client->family == IP_NONE ||
+           (limits->whitelist_count > 0 && is_whitelisted(limits, client));
 }
 
 static bool matches_any(const struct pattern *const *patterns, size_t count, struct pattern_scratch *scratch,
@@ -33,8 +36,8 @@ static bool matches_any(const struct pattern *const *patterns, size_t count, str
 
 enum path_rule { PATH_COUNTS, PATH_EXEMPT, PATH_BLOCKS };
 
-static enum path_rule rule_of_path(const struct burst_limits *limits, struct pattern_scratch *scratch,
-                                   struct span path) {
+__attribute__((noinline)) static enum path_rule rule_of_listed_path(const struct burst_limits *limits,
+                                                                    struct pattern_scratch *scratch, struct span path) {
     if (path.ptr == NULL) { /* only listed paths count, and it has none */
         return limits->targetlist_uri_count > 0 ? PATH_EXEMPT : PATH_COUNTS;
     }
@@ -48,36 +51,39 @@ static enum path_rule rule_of_path(const struct burst_limits *limits, struct pat
     return matches_any(limits->blocklist_uris, limits->blocklist_uri_count, scratch, path) ? PATH_BLOCKS : PATH_COUNTS;
 }
 
-/* One request under way through this file. */
-struct asked {
-    struct burst_guard *guard;
-    const struct burst_limits *limits;
-    const struct burst_request *request;
-    struct burst_client *held;      /* by the connection, when the request is from the same address; else NULL */
+static inline enum path_rule rule_of_path(const struct burst_limits *limits, struct pattern_scratch *scratch,
+                                          struct span path) {
+    bool are_no_lists = (limits->whitelist_uri_count | limits->targetlist_uri_count | limits->blocklist_uri_count) == 0;
+    return are_no_lists ? PATH_COUNTS : rule_of_listed_path(limits, scratch, path);
+}
+
+/* ---- who ---- */
+
+/* A request's client: held by its connection, when the request is from the same address, else to be looked for. */
+struct asker {
+    struct burst_client *held;
     struct burst_identity identity; /* set when `held` is NULL */
-    uint64_t path_hash;             /* of a page; 0 otherwise */
-    bool has_page;                  /* that is to be counted */
-    struct shaper_time now;
 };
 
 /* What does not change of a client may be read without the lock while the connection holds it. */
-static bool is_from(const struct burst_request *request, const struct burst_client *connected, uint8_t client_bits) {
+static inline bool is_from(const struct burst_client *connected, const struct ip_address *client, uint8_t client_bits) {
     if (connected == NULL || connected->prefix_bits != client_bits) {
         return false;
     }
-    struct ip_address masked = request->client;
-    if (masked.family == IP_V6) {
-        masked = ip_address_mask(&masked, client_bits);
+    if (client->family == IP_V6) {
+        struct ip_address masked = ip_address_mask(client, client_bits);
+        return ip_address_equal(&masked, &connected->address);
     }
-    return ip_address_equal(&masked, &connected->address);
+    return ip_address_equal(client, &connected->address);
 }
 
-static struct burst_client *known_client(const struct asked *asked, struct burst_shard *shard) {
-    return asked->held != NULL ? asked->held : burst_client_find(asked->guard, shard, &asked->identity);
-}
+/* ---- blocks ---- */
 
-static bool is_in_blocked_network(const struct asked *asked, struct burst_shard *shard, struct burst_verdict *verdict) {
-    if (!burst_prefixes_refuse(&asked->guard->prefixes, asked->limits, &asked->request->client, asked->now, verdict)) {
+__attribute__((noinline)) static bool is_in_blocked_network(struct burst_guard *guard,
+                                                            const struct burst_limits *limits,
+                                                            struct burst_shard *shard, const struct ip_address *client,
+                                                            struct shaper_time now, struct burst_verdict *verdict) {
+    if (!burst_prefixes_refuse(&guard->prefixes, limits, client, now, verdict)) {
         return false;
     }
     pthread_mutex_lock(&shard->lock);
@@ -86,85 +92,98 @@ static bool is_in_blocked_network(const struct asked *asked, struct burst_shard 
     return true;
 }
 
-static bool is_blocked_already(const struct asked *asked, struct burst_shard *shard, struct burst_verdict *verdict) {
-    if (!burst_prefixes_are_none(&asked->guard->prefixes) && is_in_blocked_network(asked, shard, verdict)) {
-        return true;
-    }
-    if (atomic_load_explicit(&asked->guard->holds, memory_order_relaxed) == 0 ||
-        (asked->held != NULL && !atomic_load_explicit(&asked->held->is_blocked, memory_order_relaxed))) {
-        return false; /* a block that begins at this moment is seen when the request is counted */
-    }
+/* A block that begins at this moment is seen when the request is counted. */
+static inline bool may_be_blocked(const struct burst_guard *guard, const struct burst_client *held) {
+    return atomic_load_explicit(&guard->holds, memory_order_relaxed) > 0 &&
+           (held == NULL || atomic_load_explicit(&held->is_blocked, memory_order_relaxed));
+}
+
+static bool is_blocked_already(struct burst_guard *guard, const struct burst_limits *limits, struct burst_shard *shard,
+                               const struct asker *asker, struct shaper_time now, struct burst_verdict *verdict) {
     pthread_mutex_lock(&shard->lock);
-    bool refuses = burst_hold_refuses(shard, known_client(asked, shard), asked->limits, asked->now, verdict);
+    struct burst_client *client = asker->held != NULL ? asker->held : burst_client_find(guard, shard, &asker->identity);
+    bool refuses = burst_hold_refuses(shard, client, limits, now, verdict);
     pthread_mutex_unlock(&shard->lock);
     return refuses;
 }
 
+__attribute__((noinline)) static void begin_block(struct burst_guard *guard, const struct burst_limits *limits,
+                                                  struct burst_shard *shard, struct burst_client *client,
+                                                  const struct burst_block *begun, struct shaper_time now,
+                                                  struct burst_verdict *verdict) {
+    struct burst_block block = *begun;
+    block.period_s = limits->blocking_period_s;
+    block.log_only = limits->log_only;
+    block.began_wall_s = now.wall_s;
+    block.refused = 1;
+    const struct burst_hold *hold =
+        burst_hold_begin(guard, shard, client, &block, now.mono_ns + block.period_s * second_ns);
+    shard->blocks_total[block.reason]++;
+    shard->refused_total[block.reason]++;
+    burst_hold_tell(hold, now, verdict);
+    verdict->is_new = true;
+    verdict->log_only = limits->log_only;
+}
+
+/* ---- counters ---- */
+
+/* Where and when a request is counted. */
+struct counted {
+    uint64_t path_hash; /* of a page that is to be counted */
+    bool has_page;
+    uint32_t host_id;
+    int64_t now_ns;
+};
+
 /* Counts the request in one window; true: there it is one too many, and not counted. */
-static inline bool is_over(const struct asked *asked, struct burst_shard *shard, struct burst_client *client,
-                           enum burst_window_kind kind, const struct burst_rule *rule) {
+static inline bool is_over(struct burst_guard *guard, struct burst_shard *shard, struct burst_client *client,
+                           enum burst_window_kind kind, const struct burst_rule *rule, struct counted counted) {
     if (rule->count == 0) {
         return false;
     }
     struct burst_window_key key = {
         .client_hash = client->hash,
-        .path_hash = kind == BURST_WINDOW_PAGE ? asked->path_hash : 0,
+        .path_hash = kind == BURST_WINDOW_PAGE ? counted.path_hash : 0,
         .kind = kind,
-        .host_id = kind == BURST_WINDOW_REQUESTS ? 0 : asked->request->host_id,
+        .host_id = kind == BURST_WINDOW_REQUESTS ? 0 : counted.host_id,
         .rule = {kind == BURST_WINDOW_REQUESTS ? 0 : rule->count, rule->interval_s},
     };
-    struct sliding_window *window = burst_window_get(asked->guard, shard, client, key);
-    return window != NULL && !sliding_window_take(window, rule->count, asked->now.mono_ns);
+    struct sliding_window *window = burst_window_get(guard, shard, client, key);
+    return window != NULL && !sliding_window_take(window, rule->count, counted.now_ns);
 }
 
-static enum burst_reason count_request(const struct asked *asked, struct burst_shard *shard,
-                                       struct burst_client *client) {
-    const struct burst_limits *limits = asked->limits;
-    bool over_page = asked->has_page && is_over(asked, shard, client, BURST_WINDOW_PAGE, &limits->page);
-    bool over_site = is_over(asked, shard, client, BURST_WINDOW_SITE, &limits->site);
-    bool over_all = is_over(asked, shard, client, BURST_WINDOW_REQUESTS, &limits->requests);
+static inline enum burst_reason count_request(struct burst_guard *guard, const struct burst_limits *limits,
+                                              struct burst_shard *shard, struct burst_client *client,
+                                              struct counted counted) {
+    bool over_page = counted.has_page && is_over(guard, shard, client, BURST_WINDOW_PAGE, &limits->page, counted);
+    bool over_site = is_over(guard, shard, client, BURST_WINDOW_SITE, &limits->site, counted);
+    bool over_all = is_over(guard, shard, client, BURST_WINDOW_REQUESTS, &limits->requests, counted);
     return over_page   ? BURST_REASON_PAGE
            : over_site ? BURST_REASON_SITE
            : over_all  ? BURST_REASON_REQUESTS
                        : BURST_REASON_NONE;
 }
 
-static void begin_block(const struct asked *asked, struct burst_shard *shard, struct burst_client *client,
-                        enum burst_reason reason, struct burst_verdict *verdict) {
-    struct burst_block block = {
-        .client = asked->request->client,
-        .reason = reason,
-        .host_id = asked->request->host_id,
-        .period_s = asked->limits->blocking_period_s,
-        .log_only = asked->limits->log_only,
-        .began_wall_s = asked->now.wall_s,
-        .refused = 1,
-    };
-    int64_t until_ns = asked->now.mono_ns + block.period_s * second_ns;
-    const struct burst_hold *hold = burst_hold_begin(asked->guard, shard, client, &block, until_ns);
-    shard->blocks_total[reason]++;
-    shard->refused_total[reason]++;
-    burst_hold_tell(hold, asked->now, verdict);
-    verdict->is_new = true;
-    verdict->log_only = asked->limits->log_only;
-}
-
-/* The client is made only now, so that requests that nobody counts leave nothing behind. */
-static bool decide_by_counters(const struct asked *asked, struct burst_shard *shard, enum path_rule rule,
-                               struct burst_verdict *verdict) {
-    struct burst_client *client =
-        asked->held != NULL ? asked->held : burst_client_get(asked->guard, shard, &asked->identity);
+/* Under the lock. The client is made only now, so that requests that nobody counts leave nothing behind. */
+static inline bool decide_by_counters(struct burst_guard *guard, const struct burst_limits *limits,
+                                      struct burst_shard *shard, const struct asker *asker,
+                                      const struct burst_request *request, enum path_rule rule, struct counted counted,
+                                      struct shaper_time now, struct burst_verdict *verdict) {
+    struct burst_client *client = asker->held != NULL ? asker->held : burst_client_get(guard, shard, &asker->identity);
     if (client == NULL) {
         return false;
     }
-    if (client->hold != NULL && burst_hold_refuses(shard, client, asked->limits, asked->now, verdict)) {
+    if (client->hold != NULL && burst_hold_refuses(shard, client, limits, now, verdict)) {
         return true;
     }
-    enum burst_reason reason = rule == PATH_BLOCKS ? BURST_REASON_BLOCKLIST_URI : count_request(asked, shard, client);
-    if (reason != BURST_REASON_NONE) {
-        begin_block(asked, shard, client, reason, verdict);
+    enum burst_reason reason =
+        rule == PATH_BLOCKS ? BURST_REASON_BLOCKLIST_URI : count_request(guard, limits, shard, client, counted);
+    if (reason == BURST_REASON_NONE) {
+        return false;
     }
-    return reason != BURST_REASON_NONE;
+    struct burst_block begun = {.client = request->client, .reason = reason, .host_id = request->host_id};
+    begin_block(guard, limits, shard, client, &begun, now, verdict);
+    return true;
 }
 
 bool burst_request(struct burst_guard *guard, const struct burst_limits *limits, const struct burst_request *request,
@@ -173,31 +192,31 @@ bool burst_request(struct burst_guard *guard, const struct burst_limits *limits,
     if (burst_is_exempt(limits, &request->client)) {
         return false;
     }
-    struct asked asked;
-    asked.guard = guard;
-    asked.limits = limits;
-    asked.request = request;
-    asked.now = now;
-    asked.path_hash = 0;
-    bool is_held = is_from(request, request->connected, burst_client_bits(guard, &request->client));
-    asked.held = is_held ? request->connected : NULL;
+    struct asker asker;
+    bool is_held = is_from(request->connected, &request->client, burst_client_bits(guard, &request->client));
+    asker.held = is_held ? request->connected : NULL;
     if (!is_held) {
-        asked.identity = burst_identity(guard, &request->client);
+        asker.identity = burst_identity(guard, &request->client);
     }
-    struct burst_shard *shard = burst_shard_of(guard, is_held ? asked.held->hash : asked.identity.hash);
-    if (is_blocked_already(&asked, shard, verdict)) {
+    struct burst_shard *shard = burst_shard_of(guard, is_held ? asker.held->hash : asker.identity.hash);
+    if (!burst_prefixes_are_none(&guard->prefixes) &&
+        is_in_blocked_network(guard, limits, shard, &request->client, now, verdict)) {
+        return true;
+    }
+    if (may_be_blocked(guard, asker.held) && is_blocked_already(guard, limits, shard, &asker, now, verdict)) {
         return true;
     }
     enum path_rule rule = rule_of_path(limits, scratch, request->path);
     if (rule == PATH_EXEMPT) {
         return false;
     }
-    asked.has_page = request->path.ptr != NULL && limits->page.count > 0;
-    if (asked.has_page && rule == PATH_COUNTS) {
-        asked.path_hash = path_hash(&guard->path_key, request->path);
+    struct counted counted = {.host_id = request->host_id, .now_ns = now.mono_ns};
+    counted.has_page = request->path.ptr != NULL && limits->page.count > 0;
+    if (counted.has_page && rule == PATH_COUNTS) {
+        counted.path_hash = path_hash(&guard->path_key, request->path);
     }
     pthread_mutex_lock(&shard->lock);
-    bool refuses = decide_by_counters(&asked, shard, rule, verdict);
+    bool refuses = decide_by_counters(guard, limits, shard, &asker, request, rule, counted, now, verdict);
     pthread_mutex_unlock(&shard->lock);
     return refuses;
 }

@@ -106,16 +106,33 @@ struct burst_shard *burst_shard_of(struct burst_guard *guard, uint64_t hash) {
 
 /* ---- windows ---- */
 
-static void free_window(struct burst_guard *guard, struct burst_shard *shard, struct burst_window *window) {
-    struct burst_window **at = burst_window_bucket(guard, shard, window->hash);
-    while (*at != window) {
-        at = &(*at)->chain;
+static struct burst_window **window_bucket(const struct burst_guard *guard, struct burst_shard *shard, uint64_t id) {
+    return &shard->windows[burst_mix(id) % guard->window_bucket_count];
+}
+
+static void put_in_front(struct burst_client *client, struct burst_window *window) {
+    window->next = client->windows;
+    window->here = &client->windows;
+    if (window->next != NULL) {
+        window->next->here = &window->next;
     }
-    *at = window->chain;
+    client->windows = window;
+}
+
+static void take_out_of_list(struct burst_window *window) {
     *window->here = window->next;
     if (window->next != NULL) {
         window->next->here = window->here;
     }
+}
+
+static void free_window(struct burst_guard *guard, struct burst_shard *shard, struct burst_window *window) {
+    struct burst_window **at = window_bucket(guard, shard, window->id);
+    while (*at != window) {
+        at = &(*at)->chain;
+    }
+    *at = window->chain;
+    take_out_of_list(window);
     recency_remove(&shard->idle_windows, &window->recency);
     shard->window_count--;
     shard->window_bytes -= window->bytes;
@@ -141,27 +158,22 @@ static bool make_room_for_window(struct burst_guard *guard, struct burst_shard *
 }
 
 static struct burst_window *add_window(struct burst_shard *shard, struct burst_client *client,
-                                       struct burst_window **bucket, uint64_t hash, size_t counter_bytes) {
+                                       struct burst_window **bucket, uint64_t id, size_t counter_bytes) {
     struct burst_window *window = must_calloc(1, sizeof(struct burst_window) + counter_bytes);
-    window->hash = hash;
+    window->id = id;
     window->client = client;
     window->bytes = sizeof(struct burst_window) + counter_bytes + ALLOCATION_OVERHEAD_BYTES;
     window->chain = *bucket;
     *bucket = window;
-    window->next = client->windows;
-    window->here = &client->windows;
-    if (window->next != NULL) {
-        window->next->here = &window->next;
-    }
-    client->windows = window;
+    put_in_front(client, window);
     recency_add(&shard->idle_windows, &window->recency);
     shard->window_count++;
     shard->window_bytes += window->bytes;
     return window;
 }
 
-struct sliding_window *burst_window_make(struct burst_guard *guard, struct burst_shard *shard,
-                                         struct burst_client *client, struct burst_window_key key, uint64_t hash) {
+static struct sliding_window *make_window(struct burst_guard *guard, struct burst_shard *shard,
+                                          struct burst_client *client, struct burst_window_key key, uint64_t id) {
     /* Hosts may set different limits for all requests together, and count in one window; and the line about a
      * connection refused says how many there were. */
     bool beyond_limit = key.kind == BURST_WINDOW_REQUESTS || key.kind == BURST_WINDOW_CONNECTIONS;
@@ -171,9 +183,24 @@ struct sliding_window *burst_window_make(struct burst_guard *guard, struct burst
         return NULL;
     }
     struct sliding_window *counter =
-        burst_window_counter(add_window(shard, client, burst_window_bucket(guard, shard, hash), hash, counter_bytes));
+        burst_window_counter(add_window(shard, client, window_bucket(guard, shard, id), id, counter_bytes));
     sliding_window_init(counter, key.rule.count, beyond_limit, key.rule.interval_s);
     return counter;
+}
+
+struct sliding_window *burst_window_look_up(struct burst_guard *guard, struct burst_shard *shard,
+                                            struct burst_client *client, struct burst_window_key key, uint64_t id) {
+    struct burst_window *window = *window_bucket(guard, shard, id);
+    while (window != NULL && (window->id != id || window->client != client)) {
+        window = window->chain;
+    }
+    if (window == NULL) {
+        return make_window(guard, shard, client, key, id);
+    }
+    take_out_of_list(window);
+    put_in_front(client, window);
+    window->recency.was_used = true;
+    return burst_window_counter(window);
 }
 
 /* ---- clients ---- */

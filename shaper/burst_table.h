@@ -47,15 +47,15 @@ struct burst_client {
     uint32_t lines_left_out;
     int64_t last_line_ns;
     struct burst_client *chain, *quiet_next;
-    struct burst_window *windows;
-    struct burst_hold *hold; /* NULL: not blocked; it may be over and not swept yet */
-    atomic_bool is_blocked;  /* whether there is one: also for who holds the client and has not the lock */
+    struct burst_window *windows; /* all of its own, the ones last looked for in front */
+    struct burst_hold *hold;      /* NULL: not blocked; it may be over and not swept yet */
+    atomic_bool is_blocked;       /* whether there is one: also for who holds the client and has not the lock */
 };
 
 /* One sliding window of a client: of a page, a host, all hosts, or its connections. */
 struct burst_window {
     struct recency_link recency; /* first */
-    uint64_t hash;               /* with the client, its identity */
+    uint64_t id;                 /* of its key; with the client, its identity */
     struct burst_client *client;
     struct burst_window *chain;
     struct burst_window *next, **here; /* of the same client; `here` is what points to this one */
@@ -128,6 +128,15 @@ struct burst_window_key {
     struct burst_rule rule;
 };
 
+/* What clients choose, address and path, comes hashed with secret keys. The factors, any odd numbers with their bits
+ * well spread, keep apart what a configuration chooses. */
+static inline uint64_t burst_window_id(const struct burst_window_key *key) {
+    uint64_t place = (uint64_t)key->kind << 32 | key->host_id;
+    uint64_t rule = (uint64_t)key->rule.count << 32 | key->rule.interval_s;
+    return (key->client_hash ^ key->path_hash) + place * UINT64_C(0x9e3779b97f4a7c15) +
+           rule * UINT64_C(0xd6e8feb86659fd93);
+}
+
 /* The last step of the splitmix64 generator (G. Steele, D. Lea, C. Flood, OOPSLA 2014): each bit of the word decides
  * about each bit of the result. */
 static inline uint64_t burst_mix(uint64_t word) {
@@ -136,41 +145,29 @@ static inline uint64_t burst_mix(uint64_t word) {
     return word ^ word >> 31;
 }
 
-/* What clients choose, address and path, comes hashed with secret keys, so mixing is enough here. The factors, any odd
- * numbers with their bits well spread, keep apart what a configuration chooses. */
-static inline uint64_t burst_window_hash(const struct burst_window_key *key) {
-    uint64_t place = (uint64_t)key->kind << 32 | key->host_id;
-    uint64_t rule = (uint64_t)key->rule.count << 32 | key->rule.interval_s;
-    return burst_mix((key->client_hash ^ key->path_hash) + place * UINT64_C(0x9e3779b97f4a7c15) +
-                     rule * UINT64_C(0xd6e8feb86659fd93));
-}
-
-static inline struct burst_window **burst_window_bucket(const struct burst_guard *guard, struct burst_shard *shard,
-                                                        uint64_t hash) {
-    return &shard->windows[hash % guard->window_bucket_count];
-}
-
 static inline struct sliding_window *burst_window_counter(struct burst_window *window) {
     return (struct sliding_window *)(void *)(window + 1);
 }
 
-/* One that is not there yet. NULL: no room. */
-struct sliding_window *burst_window_make(struct burst_guard *guard, struct burst_shard *shard,
-                                         struct burst_client *client, struct burst_window_key key, uint64_t hash);
+enum { BURST_WINDOWS_IN_FRONT = 3 };
 
-/* The window, made when there is none; only until the next call. NULL: no room. */
+/* One that does not stand in front: found by its hash, or made. NULL: no room. */
+struct sliding_window *burst_window_look_up(struct burst_guard *guard, struct burst_shard *shard,
+                                            struct burst_client *client, struct burst_window_key key, uint64_t id);
+
+/* The window, made when there is none; only until the next call. NULL: no room. Mostly a client asks for what it asked
+ * for before, so its last windows are tried before any hash table is. */
 static inline struct sliding_window *burst_window_get(struct burst_guard *guard, struct burst_shard *shard,
                                                       struct burst_client *client, struct burst_window_key key) {
-    uint64_t hash = burst_window_hash(&key);
-    struct burst_window *window = *burst_window_bucket(guard, shard, hash);
-    while (window != NULL && (window->hash != hash || window->client != client)) {
-        window = window->chain;
+    uint64_t id = burst_window_id(&key);
+    struct burst_window *window = client->windows;
+    for (unsigned left = BURST_WINDOWS_IN_FRONT; window != NULL && left > 0; left--, window = window->next) {
+        if (window->id == id) {
+            window->recency.was_used = true;
+            return burst_window_counter(window);
+        }
     }
-    if (window == NULL) {
-        return burst_window_make(guard, shard, client, key, hash);
-    }
-    window->recency.was_used = true;
-    return burst_window_counter(window);
+    return burst_window_look_up(guard, shard, client, key, id);
 }
 
 /* ---- blocks of clients (burst_blocks.c) ---- */

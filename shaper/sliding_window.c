@@ -10,7 +10,7 @@
 
 #define WINDOW_EMPTY INT64_MIN
 
-enum { TICK_BITS = 31 };
+enum { TICK_BITS = 31, SHIFT_MAX = 127 };
 
 static const int64_t second_ns = 1000000000;
 
@@ -26,9 +26,11 @@ void sliding_window_init(struct sliding_window *window, uint32_t limit, bool bey
     window->interval_s = interval_s;
     window->has_counts = limit > WINDOW_EXACT_MAX || beyond_limit;
     window->slots = window->has_counts ? WINDOW_SHARED_SLOTS : (uint8_t)limit;
-    while ((int64_t)interval_s * second_ns >> window->tick_shift >= INT64_C(1) << TICK_BITS) {
-        window->tick_shift++;
+    unsigned shift = 0;
+    while ((int64_t)interval_s * second_ns >> shift >= INT64_C(1) << TICK_BITS) {
+        shift++;
     }
+    window->tick_shift = shift & SHIFT_MAX;
 }
 
 static int64_t interval_ns(const struct sliding_window *window) {
@@ -117,6 +119,15 @@ static void begin_slot(struct sliding_window *window, uint32_t now_tick) {
     }
 }
 
+/* The newest slot closes, or the oldest leaves, at a tick; the last event came somewhere within its own. */
+static inline uint32_t calm_ns(const struct sliding_window *window, struct moment moment) {
+    uint32_t closes = window->values[window->newest] + moment.interval_ticks / WINDOW_SHARED_SLOTS;
+    uint32_t leaves = window->values[oldest(window)] + moment.interval_ticks;
+    uint32_t open = closes - moment.now_tick, stays = leaves - moment.now_tick;
+    uint64_t calm = (uint64_t)((open < stays ? open : stays) - 1) << window->tick_shift;
+    return calm < UINT32_MAX ? (uint32_t)calm : UINT32_MAX;
+}
+
 static inline void add(struct sliding_window *window, struct moment moment) {
     size_t newest = window->newest;
     window->last_ns = moment.now_ns;
@@ -128,6 +139,7 @@ static inline void add(struct sliding_window *window, struct moment moment) {
     } else {
         begin_slot(window, moment.now_tick);
     }
+    window->calm_ns = window->has_counts ? calm_ns(window, moment) : 0;
 }
 
 uint64_t sliding_window_add(struct sliding_window *window, int64_t now_ns) {
@@ -137,7 +149,7 @@ uint64_t sliding_window_add(struct sliding_window *window, int64_t now_ns) {
     return before + 1;
 }
 
-bool sliding_window_take(struct sliding_window *window, uint32_t limit, int64_t now_ns) {
+bool sliding_window_try(struct sliding_window *window, uint32_t limit, int64_t now_ns) {
     struct moment moment = advance(window, now_ns);
     if (window->events >= limit) {
         return false;

@@ -21,15 +21,16 @@
 enum { WINDOW_EXACT_MAX = 16, WINDOW_SHARED_SLOTS = 8 };
 
 struct sliding_window {
-    int64_t last_ns; /* of the last event; WINDOW_EMPTY before the first */
+    int64_t last_ns; /* of the last event that was not only counted; WINDOW_EMPTY before the first */
     uint32_t events; /* in all slots in use; what would be more than 32 bits hold is not counted */
     uint32_t interval_s;
-    uint8_t tick_shift; /* a tick is 2^tick_shift ns: an interval is less than 2^31 of them */
-    uint8_t slots;
-    uint8_t used;      /* slots in use, the newest at slots[newest], the others before it */
-    uint8_t newest;    /* index */
-    bool has_counts;   /* slots are shared: their counts stand behind all ticks */
-    uint32_t values[]; /* the tick of each slot's first event, then the counts */
+    uint32_t calm_ns;       /* shared slots: for so long after last_ns no slot begins or leaves, at least */
+    uint8_t tick_shift : 7; /* a tick is 2^tick_shift ns: an interval is less than 2^31 of them */
+    bool has_counts : 1;    /* slots are shared: their counts stand behind all ticks */
+    uint8_t slots;          /* WINDOW_SHARED_SLOTS when they are shared */
+    uint8_t used;           /* slots in use, the newest at slots[newest], the others before it */
+    uint8_t newest;         /* index */
+    uint32_t values[];      /* the tick of each slot's first event, then the counts */
 };
 
 /* What to allocate for one that is asked only whether there were `limit` events or more; with beyond_limit it also
@@ -41,7 +42,20 @@ void sliding_window_init(struct sliding_window *window, uint32_t limit, bool bey
 uint64_t sliding_window_count(const struct sliding_window *window, int64_t now_ns);
 /* Returns how many there are with this one. */
 uint64_t sliding_window_add(struct sliding_window *window, int64_t now_ns);
-/* Adds an event unless there are `limit` already; false: it was not added. */
-bool sliding_window_take(struct sliding_window *window, uint32_t limit, int64_t now_ns);
+
+/* The same as sliding_window_take() when nothing can be taken for granted. */
+bool sliding_window_try(struct sliding_window *window, uint32_t limit, int64_t now_ns);
+
+/* Adds an event unless there are `limit` already; false: it was not added. Inline for the events of a client that sends
+ * many: between the moments at which slots begin and leave, they are only counted. */
+static inline bool sliding_window_take(struct sliding_window *window, uint32_t limit, int64_t now_ns) {
+    uint64_t since_ns = (uint64_t)now_ns - (uint64_t)window->last_ns; /* huge when now is earlier */
+    if (since_ns >= window->calm_ns || window->events >= limit) {
+        return sliding_window_try(window, limit, now_ns);
+    }
+    window->events++;
+    window->values[WINDOW_SHARED_SLOTS + window->newest]++;
+    return true;
+}
 
 #endif

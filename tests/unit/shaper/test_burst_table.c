@@ -123,6 +123,26 @@ static void a_flood_of_pages_is_bounded(void) {
     guarded_end(&guarded);
 }
 
+/* However a client goes from page to page, each has a count of its own, and the host one of all. */
+static void each_page_has_its_own_window(void) {
+    enum { PAGES = 40, OF_A_PAGE = 50, OF_ALL = 1000 };
+    for (uint32_t round = 0; round < 30; round++) {
+        struct guarded guarded = guarded_new("DOSPageCount 50\nDOSPageInterval 100\nDOSSiteCount 1000\n"
+                                             "DOSSiteInterval 100\n");
+        unsigned asked[PAGES] = {0}, total = 0, pages = 1 + round * 7 % PAGES;
+        uint32_t seed = round;
+        for (bool is_over = false; !is_over; total++) {
+            unsigned page = next_random(&seed) % pages;
+            char path[16];
+            snprintf(path, sizeof path, "/%u", page);
+            is_over = asked[page]++ == OF_A_PAGE || total == OF_ALL;
+            CU_ASSERT_EQUAL_FATAL(refuses(&guarded, 1, path, total * 0.001), is_over);
+        }
+        CU_ASSERT_TRUE(total > OF_A_PAGE);
+        guarded_end(&guarded);
+    }
+}
+
 static void a_table_without_room_lets_everybody_pass(void) {
     struct guarded guarded = guarded_new_sized("DOSPageCount 1\nDOSConcurrentConnections 1\n", 0, 0);
     for (unsigned i = 0; i < 10; i++) {
@@ -219,6 +239,7 @@ int main(void) {
                                         TEST(a_flood_of_addresses_hides_nobody),
                                         TEST(the_blocked_and_the_connected_stay_and_the_rest_passes),
                                         TEST(a_flood_of_pages_is_bounded),
+                                        TEST(each_page_has_its_own_window),
                                         TEST(a_table_without_room_lets_everybody_pass),
                                         TEST(eight_threads_share_a_crowded_guard),
                                         CU_TEST_INFO_NULL};

@@ -180,6 +180,27 @@ static void an_earlier_time_counts_as_the_last(void) {
     free(window);
 }
 
+/* sliding_window_take() only counts where nothing begins or leaves; sliding_window_try() always looks. */
+static void the_short_way_comes_to_the_same(void) {
+    static const uint32_t intervals_s[] = {1, 2, 3, 60, 3600, 100000};
+    for (uint32_t round = 0; round < 240; round++) {
+        uint32_t seed = round, interval_s = intervals_s[round % 6], limit = 1 + next_random(&seed) % 400;
+        bool beyond_limit = round % 2 == 0;
+        struct sliding_window *taken = new_window(limit, beyond_limit, interval_s);
+        struct sliding_window *tried = new_window(limit, beyond_limit, interval_s);
+        int64_t interval_ns = interval_s * SECOND_NS, now_ns = (int64_t)next_random(&seed) * 1000003;
+        for (size_t i = 0; i < 3000; i++) {
+            now_ns += random_gap_ns(&seed, interval_ns / (limit + 1) / (1 + round % 5) + 1);
+            int64_t early_ns = next_random(&seed) % 4 == 0 ? next_random(&seed) % 3000000 : 0; /* a slower clock */
+            bool passes = sliding_window_try(tried, limit, now_ns - early_ns);
+            CU_ASSERT_EQUAL_FATAL(sliding_window_take(taken, limit, now_ns - early_ns), passes);
+            CU_ASSERT_EQUAL_FATAL(sliding_window_count(taken, now_ns), sliding_window_count(tried, now_ns));
+        }
+        free(taken);
+        free(tried);
+    }
+}
+
 static void an_interval_may_last_for_decades(void) {
     struct sliding_window *window = new_window(2, false, INT32_MAX);
     int64_t last_ns = 50 + INT32_MAX * SECOND_NS - 2 * SECOND_NS;
@@ -204,6 +225,7 @@ int main(void) {
                                         TEST(of_a_new_clients_burst_the_first_n_pass),
                                         TEST(a_long_pause_empties_it),
                                         TEST(an_earlier_time_counts_as_the_last),
+                                        TEST(the_short_way_comes_to_the_same),
                                         TEST(an_interval_may_last_for_decades),
                                         TEST(it_takes_no_more_than_100_bytes),
                                         CU_TEST_INFO_NULL};
