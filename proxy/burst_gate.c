@@ -10,7 +10,7 @@
 #include "proxy/worker.h"
 
 static struct shaper_time now_of(const struct worker *worker) {
-    return (struct shaper_time){worker->now_ns, worker->now_wall_us / 1000000};
+    return (struct shaper_time){worker->now_ns, worker->now_wall_s};
 }
 
 /* In the form of postfix's anvil, for filters that know it; log_text() because others of the same second are about

@@ -89,7 +89,7 @@ static void free_client(struct client *client) {
         http1_end(client);
     }
     burst_gate_leave(worker, &client->from);
-    shaper_forget_visitor(&client->visitor, (struct shaper_time){worker->now_ns, worker->now_wall_us / 1000000});
+    shaper_forget_visitor(&client->visitor, (struct shaper_time){worker->now_ns, worker->now_wall_s});
     deadline_cancel(&worker->deadlines, &client->deadline);
     stream_close(&client->stream);
     unlink_client(client);

@@ -28,7 +28,7 @@ static bool ask(struct exchange *exchange, const struct virtual_host *host, stru
         .path = path,
         .connected = exchange->from.connected,
     };
-    struct shaper_time now = {worker->now_ns, worker->now_wall_us / 1000000};
+    struct shaper_time now = {worker->now_ns, worker->now_wall_s};
     struct burst_verdict verdict;
     if (!burst_request(exchange->generation->burst, &host->burst, &request, worker->scratch, now, &verdict)) {
         return false;

@@ -62,6 +62,7 @@ static void free_mail(struct mail *mail, bool close_sockets) {
 __attribute__((noinline, cold)) static void change_date(struct worker *worker) {
     int64_t wall_us = worker->now_wall_us;
     worker->date_from_us = wall_us - wall_us % US_PER_SECOND;
+    worker->now_wall_s = wall_us / US_PER_SECOND;
     clock_http_date(wall_us, worker->http_date);
 }
 

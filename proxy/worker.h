@@ -38,6 +38,7 @@ struct worker {
 
     int64_t now_ns;                      /* monotonic, taken once a loop turn (worker_update_time) */
     int64_t now_wall_us;                 /* microseconds since the epoch, of the same instant */
+    int64_t now_wall_s;                  /* its whole seconds */
     char http_date[CLOCK_HTTP_DATE_MAX]; /* "Sat, 21 Nov 2026 10:11:12 GMT", of now_wall_us */
     int64_t date_from_us;                /* the second that http_date says began here */
 
