@@ -12,7 +12,7 @@
 #define LOOK_AGAIN_NS INT64_C(100000000)
 
 static struct shaper_time now_of(const struct exchange *exchange) {
-    return (struct shaper_time){exchange->worker->now_ns, exchange->worker->now_wall_us / 1000000};
+    return (struct shaper_time){exchange->worker->now_ns, exchange->worker->now_wall_s};
 }
 
 /* A refusal of the shaper's is told when it is worth to come back. */
@@ -139,7 +139,7 @@ void exchange_charge_response(struct exchange *exchange) {
         return;
     }
     uint64_t written = exchange->operations->bytes_out(exchange->downstream);
-    if (written > exchange->charged_bytes) {
+    if (written > exchange->charged_bytes || shaper_has_noted(&exchange->ticket)) {
         shaper_charge(&exchange->ticket, SHAPER_RESPONSE, written - exchange->charged_bytes, now_of(exchange));
         exchange->charged_bytes = written;
     }
@@ -164,13 +164,13 @@ void exchange_set_pace_timer(struct exchange *exchange) {
 }
 
 void exchange_leave_place(struct exchange *exchange) {
-    if (exchange->ticket.counted_in != 0) {
+    if (exchange->ticket.is_counted) {
         shaper_leave(&exchange->ticket);
     }
 }
 
 void exchange_take_place_again(struct exchange *exchange) {
-    if (exchange->ticket.left != 0) {
+    if (exchange->ticket.has_left) {
         shaper_return_to_place(&exchange->ticket);
     }
 }

@@ -38,43 +38,43 @@ const char *shaper_reason_meaning(enum shaper_reason reason) {
 
 /* ---- requests being served ---- */
 
-/* In `counted_in`, behind the bits of the scopes: the class over all hosts, where nothing is limited, only told. */
-enum { COUNTED_IN_CLASS = 1u << SHAPER_SCOPES };
-
 static void leave_counts(struct shaper_ticket *ticket) {
-    for (unsigned left = ticket->counted_in & (COUNTED_IN_CLASS - 1); left != 0; left &= left - 1) {
-        in_flight_leave(&ticket->scopes[__builtin_ctz(left)]->in_flight);
+    for (size_t i = 0; i < ticket->count_count; i++) {
+        in_flight_leave(ticket->counts[i]);
     }
-    if ((ticket->counted_in & COUNTED_IN_CLASS) != 0) {
-        in_flight_leave(&ticket->class->in_flight);
-    }
-    ticket->counted_in = 0;
+    ticket->is_counted = false;
 }
 
-static void enter_class(struct shaper_ticket *ticket) {
-    if (ticket->class != NULL) {
-        in_flight_enter(&ticket->class->in_flight, 0);
-        ticket->counted_in |= COUNTED_IN_CLASS;
-    }
+static bool refuse_busy(struct shaper_ticket *ticket, size_t scope, struct shaper_decision *decision) {
+    leave_counts(ticket);
+    decision->outcome = SHAPER_REFUSE;
+    decision->reason = reason_of(SHAPER_REASON_HOST_CONNECTIONS, scope);
+    decision->status = busy_status;
+    decision->retry_after_s = 1;
+    return false;
 }
 
-static bool enter_counts(struct shaper_ticket *ticket, const struct speed_limit *const *speeds,
-                         struct shaper_decision *decision) {
+static inline bool enter_counts(struct shaper_ticket *ticket, const struct speed_limit *const *speeds,
+                                struct shaper_decision *decision) {
+    size_t entered = 0;
+#pragma GCC unroll 5
     for (size_t i = 0; i < SHAPER_SCOPES; i++) {
         if (ticket->scopes[i] == NULL) {
             continue;
         }
-        if (!in_flight_enter(&ticket->scopes[i]->in_flight, speeds[i]->connections)) {
-            leave_counts(ticket);
-            decision->outcome = SHAPER_REFUSE;
-            decision->reason = reason_of(SHAPER_REASON_HOST_CONNECTIONS, i);
-            decision->status = busy_status;
-            decision->retry_after_s = 1;
-            return false;
+        struct in_flight *count = &ticket->scopes[i]->in_flight;
+        if (!in_flight_enter(count, speeds[i]->connections)) {
+            ticket->count_count = entered;
+            return refuse_busy(ticket, i, decision);
         }
-        ticket->counted_in |= 1u << i;
+        ticket->counts[entered++] = count;
     }
-    enter_class(ticket);
+    if (ticket->class != NULL) { /* over all hosts, where nothing is limited, only told */
+        in_flight_enter(&ticket->class->in_flight, 0);
+        ticket->counts[entered++] = &ticket->class->in_flight;
+    }
+    ticket->count_count = entered;
+    ticket->is_counted = true;
     return true;
 }
 
@@ -88,28 +88,39 @@ static void give_turns_back(struct shaper_ticket *ticket, const struct speed_lim
     }
 }
 
-/* The request waits for the last of its turns. rates: bits of the scopes that may have one. */
-static bool take_turns(struct shaper_ticket *ticket, const struct speed_limit *const *speeds, unsigned rates,
-                       int64_t now_ns, int64_t max_delay_ns, struct shaper_decision *decision) {
-    for (unsigned left = rates & ticket->counted_in; left != 0; left &= left - 1) {
-        size_t i = (size_t)__builtin_ctz(left);
-        if (speeds[i]->requests_per_s == 0) {
-            continue;
-        }
-        struct request_turn turn =
-            request_rate_take(&ticket->scopes[i]->requests, speeds[i]->requests_per_s, now_ns, max_delay_ns);
-        if (turn.refused) {
-            give_turns_back(ticket, speeds, i);
-            *decision = (struct shaper_decision){.outcome = SHAPER_REFUSE,
-                                                 .reason = reason_of(SHAPER_REASON_HOST_RATE, i),
-                                                 .status = busy_status,
-                                                 .retry_after_s = turn.retry_after_s};
+/* One that is not to be had at once. False: not at all, and those before it are given back. */
+__attribute__((noinline)) static bool take_late_turn(struct shaper_ticket *ticket,
+                                                     const struct speed_limit *const *speeds, size_t scope,
+                                                     int64_t now_ns, int64_t max_delay_ns,
+                                                     struct shaper_decision *decision) {
+    struct request_turn turn =
+        request_rate_take(&ticket->scopes[scope]->requests, speeds[scope]->requests_per_s, now_ns, max_delay_ns);
+    if (turn.refused) {
+        give_turns_back(ticket, speeds, scope);
+        *decision = (struct shaper_decision){.outcome = SHAPER_REFUSE,
+                                             .reason = reason_of(SHAPER_REASON_HOST_RATE, scope),
+                                             .status = busy_status,
+                                             .retry_after_s = turn.retry_after_s};
+        return false;
+    }
+    if (turn.delay_ns > decision->delay_ns) {
+        decision->outcome = SHAPER_DELAY;
+        decision->reason = reason_of(SHAPER_REASON_HOST_RATE, scope);
+        decision->delay_ns = turn.delay_ns;
+    }
+    return true;
+}
+
+/* The request waits for the last of its turns. */
+static inline bool take_turns(struct shaper_ticket *ticket, const struct speed_limit *const *speeds, int64_t now_ns,
+                              int64_t max_delay_ns, struct shaper_decision *decision) {
+#pragma GCC unroll 5
+    for (size_t i = 0; i < SHAPER_SCOPES; i++) {
+        struct traffic_scope *scope = ticket->scopes[i];
+        uint32_t per_s = speeds[i]->requests_per_s;
+        if (scope != NULL && per_s > 0 && !request_rate_take_at_once(&scope->requests, per_s, now_ns) &&
+            !take_late_turn(ticket, speeds, i, now_ns, max_delay_ns, decision)) {
             return false;
-        }
-        if (turn.delay_ns > decision->delay_ns) {
-            decision->outcome = SHAPER_DELAY;
-            decision->reason = reason_of(SHAPER_REASON_HOST_RATE, i);
-            decision->delay_ns = turn.delay_ns;
         }
     }
     return true;
@@ -167,51 +178,76 @@ static bool within_quotas(const struct shaper_ticket *ticket, const struct shape
 
 /* ---- the whole ---- */
 
-/* What holds for the counts and rates of one request. */
-struct in_force {
-    const struct speed_limit *speeds[SHAPER_SCOPES];
-    unsigned limited;                        /* bits of the scopes that may have one of them */
-    struct scope_speeds room[SHAPER_SCOPES]; /* for those that had to be reckoned */
-};
-
 static const struct speed_limit no_limit;
 
+/* By these speeds, one a scope. */
+__attribute__((always_inline)) static inline void judge(struct shaper_ticket *ticket,
+                                                        const struct shaper_binding *binding,
+                                                        const struct host_binding *host,
+                                                        const struct speed_limit *const *speeds, unsigned exceeded,
+                                                        struct shaper_time now, struct shaper_decision *decision) {
+    bool is_served = enter_counts(ticket, speeds, decision);
+    if (is_served && !take_turns(ticket, speeds, now.mono_ns, host->limits->max_delay_ns, decision)) {
+        leave_counts(ticket);
+        is_served = false;
+    }
+    if (is_served && exceeded != 0 && !within_quotas(ticket, binding, host, exceeded, now.wall_s, decision)) {
+        give_turns_back(ticket, speeds, SHAPER_SCOPES);
+        leave_counts(ticket);
+        is_served = false;
+    }
+    decision->dry_run = ticket->dry_run;
+    if (ticket->client != NULL) {
+        bool is_delayed = is_served && decision->outcome == SHAPER_DELAY && !ticket->dry_run;
+        client_record_note(ticket->client, !is_served && !ticket->dry_run, is_delayed, now.wall_s);
+    }
+    if (!is_served && !ticket->dry_run) {
+        shaper_release(ticket, now);
+    }
+}
+
 /* The same speeds hold whatever comes of quotas, and for clients of all classes: they stand ready. */
-static void use_ready_speeds(struct shaper_ticket *ticket, const struct shaper_binding *binding,
-                             const struct host_binding *host, struct in_force *in_force) {
+static inline void judge_by_ready_speeds(struct shaper_ticket *ticket, const struct shaper_binding *binding,
+                                         const struct host_binding *host, unsigned exceeded, struct shaper_time now,
+                                         struct shaper_decision *decision) {
     const struct user_limits *user = host->limits->user;
-    in_force->speeds[SHAPER_HOST] = &host->limits->traffic.speed;
-    in_force->speeds[SHAPER_USER] = user != NULL ? &user->traffic.speed : &no_limit;
-    in_force->speeds[SHAPER_CLIENT] = &host->remote_speed;
-    in_force->speeds[SHAPER_HOST_CLASS] = in_force->speeds[SHAPER_USER_CLASS] = &no_limit;
-    in_force->limited = 1 << SHAPER_HOST | 1 << SHAPER_USER | 1 << SHAPER_CLIENT;
-    ticket_take_one_speed_each(ticket, binding, host->limits, in_force->speeds, in_force->limited);
+    const struct speed_limit *const speeds[SHAPER_SCOPES] = {
+        [SHAPER_HOST] = &host->limits->traffic.speed,
+        [SHAPER_HOST_CLASS] = &no_limit,
+        [SHAPER_USER] = user != NULL ? &user->traffic.speed : &no_limit,
+        [SHAPER_USER_CLASS] = &no_limit,
+        [SHAPER_CLIENT] = &host->remote_speed,
+    };
+    ticket_take_one_speed_each(ticket, binding, host->limits, speeds);
+    judge(ticket, binding, host, speeds, exceeded, now, decision);
 }
 
 /* The exceeded speed has its own counts and rates; a request that will be sent elsewhere is judged by the normal
- * ones. */
-static void reckon_speeds(struct shaper_ticket *ticket, const struct shaper_binding *binding,
-                          const struct host_binding *host, unsigned exceeded, struct in_force *in_force) {
-    binding_speeds(binding, host->limits, ticket_class_id(ticket), in_force->room);
-    ticket_take_speeds(ticket, binding, host->limits, in_force->room);
-    in_force->limited = HOST_SCOPES | USER_SCOPES;
+ * ones. over_quota: what is exceeded; exceeded: what of it is judged. */
+__attribute__((noinline)) static void judge_by_reckoned_speeds(struct shaper_ticket *ticket,
+                                                               const struct shaper_binding *binding,
+                                                               const struct host_binding *host, unsigned over_quota,
+                                                               unsigned exceeded, struct shaper_time now,
+                                                               struct shaper_decision *decision) {
+    struct scope_speeds room[SHAPER_SCOPES];
+    const struct speed_limit *speeds[SHAPER_SCOPES];
+    ticket_tell_class_parts(ticket);
+    binding_speeds(binding, host->limits, ticket_class_id(ticket), room);
+    ticket_take_speeds(ticket, binding, host->limits, room);
     unsigned slowed = is_served_over_quota(&host->limits->traffic) ? HOST_SCOPES : 0;
     slowed |= host->limits->user != NULL && is_served_over_quota(&host->limits->user->traffic) ? USER_SCOPES : 0;
     for (size_t i = 0; i < SHAPER_SCOPES; i++) {
-        const struct scope_speeds *speeds = &in_force->room[i];
-        in_force->speeds[i] = (exceeded & slowed & 1u << i) != 0 ? &speeds->exceeded : &speeds->normal;
+        speeds[i] = (over_quota & slowed & 1u << i) != 0 ? &room[i].exceeded : &room[i].normal;
     }
+    judge(ticket, binding, host, speeds, exceeded, now, decision);
 }
 
 /* Nothing is asked: the request is only counted. */
 static void enter_uncapped(struct shaper_ticket *ticket, int64_t wall_s) {
-    for (size_t i = 0; i < SHAPER_SCOPES; i++) {
-        if (ticket->scopes[i] != NULL) {
-            in_flight_enter(&ticket->scopes[i]->in_flight, 0);
-            ticket->counted_in |= 1u << i;
-        }
-    }
-    enter_class(ticket);
+    static const struct speed_limit *const unlimited[SHAPER_SCOPES] = {&no_limit, &no_limit, &no_limit, &no_limit,
+                                                                       &no_limit};
+    struct shaper_decision unused;
+    enter_counts(ticket, unlimited, &unused);
     if (ticket->client != NULL) {
         client_record_note(ticket->client, false, false, wall_s);
     }
@@ -226,35 +262,12 @@ void shaper_admit(struct shaper_binding *binding, const struct shaper_request *r
         enter_uncapped(ticket, now.wall_s);
         return;
     }
-    struct in_force in_force;
-    unsigned exceeded = ticket_exceeded(ticket, now.wall_s);
+    unsigned over_quota = ticket_is_surely_within(ticket, now.wall_s) ? 0 : ticket_exceeded(ticket, now.wall_s);
+    unsigned exceeded = over_quota != 0 && is_exceeded_page(host, request) ? 0 : over_quota;
     if (host->slows_nobody && (!host->tells_classes || ticket->class == NULL)) {
-        use_ready_speeds(ticket, binding, host, &in_force);
+        judge_by_ready_speeds(ticket, binding, host, exceeded, now, decision);
     } else {
-        reckon_speeds(ticket, binding, host, exceeded, &in_force);
-    }
-    if (exceeded != 0 && is_exceeded_page(host, request)) {
-        exceeded = 0;
-    }
-
-    bool is_served = enter_counts(ticket, in_force.speeds, decision);
-    if (is_served &&
-        !take_turns(ticket, in_force.speeds, in_force.limited, now.mono_ns, host->limits->max_delay_ns, decision)) {
-        leave_counts(ticket);
-        is_served = false;
-    }
-    if (is_served && exceeded != 0 && !within_quotas(ticket, binding, host, exceeded, now.wall_s, decision)) {
-        give_turns_back(ticket, in_force.speeds, SHAPER_SCOPES);
-        leave_counts(ticket);
-        is_served = false;
-    }
-    decision->dry_run = ticket->dry_run;
-    if (ticket->client != NULL) {
-        bool is_delayed = is_served && decision->outcome == SHAPER_DELAY && !ticket->dry_run;
-        client_record_note(ticket->client, !is_served && !ticket->dry_run, is_delayed, now.wall_s);
-    }
-    if (!is_served && !ticket->dry_run) {
-        shaper_release(ticket, now);
+        judge_by_reckoned_speeds(ticket, binding, host, over_quota, exceeded, now, decision);
     }
 }
 
@@ -269,6 +282,10 @@ static inline void count_one(struct tally *tally, const struct shaper_served *se
     tally_add(&tally->value[TALLY_REQUESTS], 1);
     tally_add(&tally->value[TALLY_BYTES_IN], served->bytes_in);
     tally_add(&tally->value[counter], 1);
+}
+
+/* A request that has not simply passed. */
+static void count_decision(struct tally *tally, const struct shaper_served *served) {
     if (served->refused != SHAPER_REASON_NONE) {
         tally_add(&tally->refused[served->refused], 1);
     }
@@ -301,41 +318,47 @@ void shaper_count(const struct shaper_binding *binding, const struct shaper_serv
     struct tally *room[TICKET_TALLIES], *const *tallies = was_asked ? ticket->tallies : room;
     size_t count = was_asked ? ticket->tally_count : find_tallies(binding, served, room);
     enum tally_counter counter = counter_of(served->status);
+    if (served->refused == SHAPER_REASON_NONE && served->delayed == SHAPER_REASON_NONE) {
+        for (size_t i = 0; i < count; i++) {
+            count_one(tallies[i], served, counter);
+        }
+        return;
+    }
     for (size_t i = 0; i < count; i++) {
         count_one(tallies[i], served, counter);
+        count_decision(tallies[i], served);
     }
 }
 
 /* ---- the end ---- */
 
 void shaper_leave(struct shaper_ticket *ticket) {
-    unsigned counted_in = ticket->counted_in;
-    leave_counts(ticket);
-    ticket->left |= counted_in;
+    if (ticket->is_counted) {
+        leave_counts(ticket);
+        ticket->has_left = true;
+    }
 }
 
 void shaper_return_to_place(struct shaper_ticket *ticket) {
-    for (size_t i = 0; i < SHAPER_SCOPES; i++) {
-        if ((ticket->left & 1u << i) != 0) {
-            in_flight_enter(&ticket->scopes[i]->in_flight, 0);
-        }
+    for (size_t i = 0; i < ticket->count_count; i++) {
+        in_flight_enter(ticket->counts[i], 0);
     }
-    if ((ticket->left & COUNTED_IN_CLASS) != 0) {
-        in_flight_enter(&ticket->class->in_flight, 0);
-    }
-    ticket->counted_in |= ticket->left;
-    ticket->left = 0;
+    ticket->is_counted = true;
+    ticket->has_left = false;
 }
 
 void shaper_release(struct shaper_ticket *ticket, struct shaper_time now) {
     if (ticket->shaper == NULL) {
         return;
     }
-    if (!ticket->is_uncapped) {
-        shaper_return(ticket, SHAPER_RESPONSE);
-        shaper_return(ticket, SHAPER_REQUEST_BODY);
+    for (int i = 0; i < SHAPER_DIRECTIONS; i++) {
+        if (ticket->holds[i].bytes > 0) {
+            shaper_return(ticket, (enum shaper_direction)i);
+        }
     }
-    leave_counts(ticket);
+    if (ticket->is_counted) {
+        leave_counts(ticket);
+    }
     ticket_give_client_back(ticket, now);
     ticket_clear(ticket);
 }

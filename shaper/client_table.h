@@ -26,6 +26,7 @@ struct client_record {
     struct traffic_scope scope;
     atomic_uint_fast64_t used_bytes; /* in the epoch of the host's quota */
     atomic_uint_fast64_t epoch;
+    atomic_uint_fast64_t class_memo; /* the class of its address in one binding (ticket.c); 0: not known */
 
     /* For people: nothing is decided by these. */
     struct client_meter meter;

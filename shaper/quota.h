@@ -99,6 +99,20 @@ static inline unsigned quota_exceeded(struct quota *quota, const struct quota_cl
     return exceeded;
 }
 
+/* Whether nobody has exceeded anything, by what is known of this moment: false also says that nothing is. */
+static inline bool quota_is_surely_within(const struct quota *quota, const struct quota_class *class, int64_t now_s) {
+    return quota_is_fresh(quota, now_s) &&
+           atomic_load_explicit(&quota->used_bytes, memory_order_relaxed) <=
+               atomic_load_explicit(&quota->allowed_bytes, memory_order_relaxed) &&
+           (class == NULL || atomic_load_explicit(&class->used_bytes, memory_order_relaxed) <=
+                                 atomic_load_explicit(&class->allowed_bytes, memory_order_relaxed));
+}
+
+/* Whether clients have a quota of their own here, by what is known. */
+static inline bool quota_limits_clients(const struct quota *quota) {
+    return atomic_load_explicit(&quota->client_allowed_bytes, memory_order_relaxed) < UINT64_MAX;
+}
+
 /* Which period the counts belong to, as a number of the quota's own: it grows with each period begun and each reset. */
 static inline uint64_t quota_epoch(struct quota *quota, int64_t now_s) {
     quota_ensure_fresh(quota, now_s);
@@ -111,13 +125,14 @@ static inline bool quota_client_exceeded(struct quota *quota, uint64_t used_byte
     return used_bytes > atomic_load_explicit(&quota->client_allowed_bytes, memory_order_relaxed);
 }
 
-/* Counts bytes sent; `class` may be NULL. Begins the period when nothing has. */
-static inline void quota_count(struct quota *quota, struct quota_class *class, uint64_t bytes, int64_t now_s) {
+/* Counts bytes sent; `class` may be NULL. Begins the period when nothing has. Returns the epoch that they count in. */
+static inline uint64_t quota_count(struct quota *quota, struct quota_class *class, uint64_t bytes, int64_t now_s) {
     quota_ensure_fresh(quota, now_s);
     atomic_fetch_add_explicit(&quota->used_bytes, bytes, memory_order_relaxed);
     if (class != NULL) {
         atomic_fetch_add_explicit(&class->used_bytes, bytes, memory_order_relaxed);
     }
+    return atomic_load_explicit(&quota->epoch, memory_order_relaxed);
 }
 
 /* ---- the rest ---- */

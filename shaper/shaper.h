@@ -101,7 +101,7 @@ struct shaper_decision {
 
 enum shaper_direction { SHAPER_RESPONSE, SHAPER_REQUEST_BODY, SHAPER_DIRECTIONS };
 
-enum { TICKET_TALLIES = 3 };
+enum { TICKET_TALLIES = 3, TICKET_COUNTS = SHAPER_SCOPES + 1 };
 
 /* A request under way, for one worker. Zeroed: none. Members are the shaper's own. */
 struct shaper_ticket {
@@ -111,13 +111,14 @@ struct shaper_ticket {
     struct class_record *class; /* of the client, over all hosts; NULL: in none */
     struct client_record *client;
     struct shaper_visitor *visitor;              /* that gets the record back; NULL: the table does */
-    struct traffic_scope *scopes[SHAPER_SCOPES]; /* of the five above; NULL: none */
+    struct traffic_scope *scopes[SHAPER_SCOPES]; /* of the five above; NULL: none, or a class's part never limited */
     uint64_t generation;                         /* of the binding that the speeds below come from */
     uint64_t upload_bits_per_s;
     struct ip_address address; /* masked */
     uint64_t first_bytes;      /* still to go out at once */
-    unsigned counted_in;       /* bits of enum shaper_scope, and the class's: counts of requests being served */
-    unsigned left;             /* the same, while shaper_leave() has given them back */
+    size_t count_count;        /* of counts[] below: of scopes, in their order, and of the class */
+    bool is_counted;           /* among the requests being served, in all of counts[] */
+    bool has_left;             /* it was, and shaper_leave() has given its places back */
     bool has_begun;            /* the response */
     bool follows_quota;        /* a speed changes when a quota is exceeded */
     bool dry_run;
@@ -125,6 +126,7 @@ struct shaper_ticket {
     struct tally *tallies[TICKET_TALLIES]; /* of the host, the user and the class, this worker's; so many as are
                                               counted; still there when the ticket is released, for shaper_count() */
     size_t tally_count;
+    struct in_flight *counts[TICKET_COUNTS]; /* of requests being served, so many as are counted */
     struct shaper_hold { /* the one reservation of a direction; from here on only so many lanes are set as are counted
                           */
         struct lane *lanes[SHAPER_SCOPES];
@@ -132,6 +134,7 @@ struct shaper_ticket {
         int64_t lane_at_ns[SHAPER_SCOPES];
         size_t lane_count;
         uint64_t bytes; /* 0: none */
+        bool is_noted;  /* no lane has it yet: it is a small response, on its way out at this moment */
         int64_t at_ns;  /* the latest of them; of first bytes when they were asked for */
     } holds[SHAPER_DIRECTIONS];
     struct shaper_turns {        /* of the response; set when it begins */
@@ -162,7 +165,7 @@ struct shaper_grant {
     uint64_t bytes;             /* that may be moved, 1 to `wanted_bytes` */
     int64_t at_ns;              /* not before this moment; now or earlier: at once */
     uint64_t turns_bytes_per_s; /* of a response: turns come at about this rate, not less; 0: not known yet */
-    bool is_capped;             /* some speed holds: keep little in the socket's send queue */
+    bool is_capped; /* some speed holds, and this is not all of a small response: keep little in the socket */
 };
 
 /* Responses have about so many turns a second, where a turn is not less than two segments or more than this. */
@@ -176,9 +179,15 @@ struct shaper_grant shaper_reserve(struct shaper_ticket *ticket, const struct sh
                                    enum shaper_direction direction, uint64_t wanted_bytes, struct shaper_time now);
 
 /* So many bytes were moved, within the turn or, where that could not be helped, beyond it. Those of a response count in
- * the quotas. */
+ * the quotas. A turn for a small response is only noted, and taken from the speeds here: so this is called before the
+ * caller turns to anything else, even if nothing could be moved. */
 void shaper_charge(struct shaper_ticket *ticket, enum shaper_direction direction, uint64_t bytes,
                    struct shaper_time now);
+
+/* There is such a turn, and nothing has been charged since. */
+static inline bool shaper_has_noted(const struct shaper_ticket *ticket) {
+    return ticket->holds[SHAPER_RESPONSE].is_noted;
+}
 
 /* The rest of the turn is not used: the sender has nothing more to send, or cannot. */
 void shaper_return(struct shaper_ticket *ticket, enum shaper_direction direction);

@@ -13,25 +13,24 @@ void shaper_forget_visitor(struct shaper_visitor *visitor, struct shaper_time no
 }
 
 /* The record that the connection kept, when it is the one; else it keeps it no longer. */
-static inline struct client_record *take_kept(struct shaper_visitor *visitor, const struct client_key *key,
-                                              struct shaper_time now) {
-    struct client_record *kept = visitor != NULL ? visitor->client : NULL;
+static inline struct client_record *take_kept(const struct shaper_ticket *ticket, struct shaper_time now) {
+    struct client_record *kept = ticket->visitor != NULL ? ticket->visitor->client : NULL;
     if (kept == NULL) {
         return NULL;
     }
-    if (kept->key.host_id == key->host_id && ip_address_equal(&kept->key.address, &key->address)) {
-        visitor->client = NULL;
+    if (kept->key.host_id == (uint32_t)ticket->host->id && ip_address_equal(&kept->key.address, &ticket->address)) {
+        ticket->visitor->client = NULL;
         return kept;
     }
-    shaper_forget_visitor(visitor, now);
+    shaper_forget_visitor(ticket->visitor, now);
     return NULL;
 }
 
 static inline void pin_client(struct shaper_ticket *ticket, struct shaper_time now) {
     if (ticket->client == NULL && ticket->address.family != IP_NONE) {
-        struct client_key key = {ticket->address, (uint32_t)ticket->host->id};
-        ticket->client = take_kept(ticket->visitor, &key, now);
+        ticket->client = take_kept(ticket, now);
         if (ticket->client == NULL) {
+            const struct client_key key = {ticket->address, (uint32_t)ticket->host->id};
             ticket->client = client_table_pin(ticket->shaper->clients, &key, now.mono_ns);
         }
         ticket->scopes[SHAPER_CLIENT] = ticket->client != NULL ? &ticket->client->scope : NULL;
@@ -61,7 +60,27 @@ void ticket_clear(struct shaper_ticket *ticket) {
     for (size_t i = 0; i < SHAPER_DIRECTIONS; i++) {
         ticket->holds[i].lane_count = 0;
         ticket->holds[i].bytes = 0;
+        ticket->holds[i].is_noted = false;
     }
+}
+
+/* The number of the client's class in the configuration, from 1; 0: in none. A client that has a record is looked up
+ * once a binding: the record keeps the binding's number, and behind it that of the class. Not one of IPv6, whose record
+ * may stand for many addresses. */
+static inline uint32_t class_number(const struct shaper_binding *binding, const struct ip_address *address,
+                                    struct client_record *client) {
+    bool is_kept = client != NULL && address->family == IP_V4;
+    uint64_t memo = is_kept ? atomic_load_explicit(&client->class_memo, memory_order_relaxed) : 0;
+    uint32_t generation = (uint32_t)binding->generation;
+    if (is_kept && memo >> 32 == generation) {
+        return (uint32_t)memo;
+    }
+    const struct client_class *class = class_tree_find(binding->classes, address);
+    uint32_t number = class != NULL ? (uint32_t) class->index + 1 : 0;
+    if (is_kept) {
+        atomic_store_explicit(&client->class_memo, (uint64_t)generation << 32 | number, memory_order_relaxed);
+    }
+    return number;
 }
 
 void ticket_open(struct shaper_ticket *ticket, const struct shaper_binding *binding,
@@ -82,22 +101,20 @@ void ticket_open(struct shaper_ticket *ticket, const struct shaper_binding *bind
         ticket->scopes[SHAPER_USER] = &ticket->user->scope;
         ticket->tallies[tally_count++] = tally_of(ticket->user->tallies, request->worker);
     }
-    bool has_classes = binding->config->class_count > 0;
-    const struct client_class *class = has_classes ? class_tree_find(binding->classes, &request->client) : NULL;
-    if (class != NULL) {
-        ticket->class = binding->class_records[class->index];
-        ticket->tallies[tally_count++] = tally_of(ticket->class->tallies, request->worker);
-        ticket->host_class = traffic_class_of(ticket->host, binding->class_ids[class->index]);
-        ticket->scopes[SHAPER_HOST_CLASS] = &ticket->host_class->scope;
-        if (ticket->user != NULL) {
-            ticket->user_class = traffic_class_of(ticket->user, binding->class_ids[class->index]);
-            ticket->scopes[SHAPER_USER_CLASS] = &ticket->user_class->scope;
-        }
-    }
-    ticket->tally_count = tally_count;
     if (host->knows_clients) {
         pin_client(ticket, now);
     }
+    uint32_t class = binding->config->class_count > 0 ? class_number(binding, &request->client, ticket->client) : 0;
+    if (class > 0) {
+        size_t class_id = binding->class_ids[class - 1];
+        ticket->class = binding->class_records[class - 1];
+        ticket->tallies[tally_count++] = tally_of(ticket->class->tallies, request->worker);
+        ticket->host_class = traffic_class_of(ticket->host, class_id);
+        if (ticket->user != NULL) {
+            ticket->user_class = traffic_class_of(ticket->user, class_id);
+        }
+    }
+    ticket->tally_count = tally_count;
 }
 
 size_t ticket_class_id(const struct shaper_ticket *ticket) {
@@ -125,20 +142,29 @@ void ticket_find_speeds(const struct shaper_ticket *ticket, unsigned exceeded, s
 }
 
 void ticket_take_one_speed_each(struct shaper_ticket *ticket, const struct shaper_binding *binding,
-                                const struct host_limits *limits, const struct speed_limit *const *speeds,
-                                unsigned limited) {
+                                const struct host_limits *limits, const struct speed_limit *const *speeds) {
     ticket->generation = binding->generation;
     ticket->upload_bits_per_s = limits->upload_bits_per_s;
     ticket->dry_run = limits->dry_run;
     ticket->follows_quota = false;
     ticket->speeds.count = 0;
     ticket->speeds.slowest_bits_per_s = 0;
-    for (unsigned left = ticket->dry_run ? 0 : limited; left != 0; left &= left - 1) {
-        size_t i = (size_t)__builtin_ctz(left);
-        if (ticket->scopes[i] != NULL) {
-            ticket_add_speed(&ticket->speeds, &ticket->scopes[i]->lane, speeds[i]->bits_per_s);
+    if (ticket->dry_run) {
+        return;
+    }
+    size_t count = 0;
+    uint64_t slowest = UINT64_MAX;
+#pragma GCC unroll 5
+    for (size_t i = 0; i < SHAPER_SCOPES; i++) {
+        uint64_t bits_per_s = speeds[i]->bits_per_s;
+        if (ticket->scopes[i] != NULL && bits_per_s > 0) {
+            ticket->speeds.lanes[count] = &ticket->scopes[i]->lane;
+            ticket->speeds.bits_per_s[count++] = bits_per_s;
+            slowest = bits_per_s < slowest ? bits_per_s : slowest;
         }
     }
+    ticket->speeds.count = count;
+    ticket->speeds.slowest_bits_per_s = count > 0 ? slowest : 0;
 }
 
 void ticket_take_speeds(struct shaper_ticket *ticket, const struct shaper_binding *binding,
@@ -187,6 +213,7 @@ void ticket_rebind(struct shaper_ticket *ticket, const struct shaper_binding *bi
         pin_client(ticket, now);
     }
     struct scope_speeds speeds[SHAPER_SCOPES];
+    ticket_tell_class_parts(ticket);
     binding_speeds(binding, &limits, ticket_class_id(ticket), speeds);
     ticket_take_speeds(ticket, binding, &limits, speeds);
 }

@@ -138,6 +138,33 @@ static void speeds_of_a_client_are_put_together_field_by_field(void) {
     end(shaper, binding);
 }
 
+/* A record remembers its client's class, but only within one configuration. */
+static void a_known_client_changes_its_class(void) {
+    static const char *const texts[] = {
+        "Listen 80\nCBandRemoteSpeed 1MB/s 0 0\n<CBandClass near>\nCBandClassDst 10.0.1.0/24\n</CBandClass>\n",
+        ("Listen 80\nCBandRemoteSpeed 1MB/s 0 0\n<CBandClass far>\nCBandClassDst 10.0.0.0/24\n</CBandClass>\n"
+         "<CBandClass near>\nCBandClassDst 10.0.1.0/25\n</CBandClass>\n"),
+        "Listen 80\nCBandRemoteSpeed 1MB/s 0 0\n",
+    };
+    static const char *const near_and_far[][2] = {{"near", NULL}, {"near", "far"}, {NULL, NULL}};
+    struct shaper *shaper = new_shaper();
+    struct shaper_binding *binding = apply(shaper, texts[0]);
+    for (size_t i = 0; i < 3; i++) {
+        reload(shaper, &binding, texts[i]);
+        for (unsigned times = 0; times < 6; times++) {
+            struct shaper_ticket ticket;
+            admit(binding, 0, times % 2 == 0 ? 257 : 1, (double)i, &ticket); /* 10.0.1.1 and 10.0.0.1 */
+            const char *name = near_and_far[i][times % 2];
+            size_t id = name != NULL ? class_record_of(shaper, name) : 0;
+            CU_ASSERT_PTR_NOT_NULL(ticket.client);
+            CU_ASSERT_PTR_EQUAL(ticket.class, name != NULL ? shaper->classes[id] : NULL);
+            CU_ASSERT_PTR_EQUAL(ticket.host_class, name != NULL ? traffic_class_of(ticket.host, id) : NULL);
+            shaper_release(&ticket, at_s((double)i));
+        }
+    }
+    end(shaper, binding);
+}
+
 static void many_hosts_are_found_again(void) {
     enum { HOSTS = 3000 };
     struct shaper *shaper = new_shaper();
@@ -265,6 +292,7 @@ int main(void) {
                                         TEST(a_host_that_disappears_keeps_its_state),
                                         TEST(a_transfer_under_way_takes_new_limits),
                                         TEST(speeds_of_a_client_are_put_together_field_by_field),
+                                        TEST(a_known_client_changes_its_class),
                                         TEST(many_hosts_are_found_again),
                                         TEST(eight_workers_leave_nothing_behind),
                                         CU_TEST_INFO_NULL};
