@@ -155,8 +155,8 @@ static enum relayed send_buffered(struct exchange *exchange, struct span data) {
     buffer_consume(&connection->stream.in, taken);
     count_sent(exchange, taken);
     exchange->waiting_client = data.len == 0 || taken < data.len; /* no turn yet, or it takes no more */
-    if (exchange->is_paced || exchange->ticket.follows_quota) {
-        /* What was granted is charged as soon as it is written: the next turn depends on it. */
+    bool is_done = is_last && taken == data.len;                  /* then all of it is charged at the exchange's end */
+    if (!is_done && exchange_charges_at_once(exchange)) {
         exchange->waiting_client |= !exchange->operations->flush(exchange->downstream);
         exchange_charge_response(exchange);
     }
@@ -175,7 +175,7 @@ static enum relayed drain_pipe(struct exchange *exchange) {
         }
         taken = splice_drain(exchange->pipe, to, granted);
         count_sent(exchange, taken);
-        if (exchange->is_paced || exchange->ticket.follows_quota) {
+        if (exchange_charges_at_once(exchange)) {
             exchange_charge_response(exchange);
         }
     }

@@ -13,6 +13,11 @@ size_t exchange_grant(struct exchange *exchange, enum shaper_direction direction
  * pass through weir's hands. */
 bool exchange_has_small_turns(struct exchange *exchange);
 
+/* Whether what was granted is to be charged as soon as it is written, because the next turn depends on it. */
+static inline bool exchange_charges_at_once(const struct exchange *exchange) {
+    return exchange->is_paced || exchange->ticket.follows_quota || shaper_has_noted(&exchange->ticket);
+}
+
 /* Counts what has been written to the client since the last call, as it was really written: head, framing and body. */
 void exchange_charge_response(struct exchange *exchange);
 /* So many bytes of the request's body were passed on. */

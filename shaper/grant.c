@@ -1,7 +1,8 @@
 /* Pacing by reservation. Called by the proxy for each piece of a body that it moves, on the ticket's worker.
  *
  * Each speed over the ticket answers with a time for one quantum; the latest holds. Always true: a direction has at
- * most one reservation, the same in all its lanes, and what is not sent of it is given back to each. */
+ * most one reservation, the same in all its lanes or, while it is only noted, in none; what is not sent of it is given
+ * back to each. */
 #include "shaper/lane.h"
 #include "shaper/shaper.h"
 #include "shaper/ticket.h"
@@ -89,13 +90,17 @@ static uint64_t room_for_debt(const struct shaper_speeds *speeds, int64_t now_ns
     return room > LANE_QUANTUM_MIN_BYTES ? room : LANE_QUANTUM_MIN_BYTES;
 }
 
+static inline void begin_response(struct shaper_ticket *ticket, uint64_t first) {
+    ticket->has_begun = true;
+    ticket->turns = (struct shaper_turns){.per_s = LANE_MANY_TURNS_PER_S};
+    ticket->first_bytes = first;
+}
+
 /* The first bytes of a response go out at once and are owed, so that a small page does not wait behind the bulk. */
 static bool takes_first_bytes(struct shaper_ticket *ticket, const struct shaper_speeds *speeds, int64_t now_ns,
                               uint64_t *bytes) {
     if (!ticket->has_begun) {
-        ticket->has_begun = true;
-        ticket->turns = (struct shaper_turns){.per_s = LANE_MANY_TURNS_PER_S};
-        ticket->first_bytes = speeds->count > 0 ? first_bytes(speeds) : 0;
+        begin_response(ticket, speeds->count > 0 ? first_bytes(speeds) : 0);
     }
     if (ticket->first_bytes == 0) {
         return false;
@@ -183,6 +188,7 @@ static inline void settle(struct shaper_hold *hold) {
     }
     hold->lane_count = 0;
     hold->bytes = 0;
+    hold->is_noted = false;
 }
 
 /* ---- turns of a response ---- */
@@ -227,19 +233,18 @@ static void take_turn(struct shaper_ticket *ticket, enum shaper_direction direct
     }
 }
 
-struct shaper_grant shaper_reserve(struct shaper_ticket *ticket, const struct shaper_binding *current,
-                                   enum shaper_direction direction, uint64_t wanted_bytes, struct shaper_time now) {
-    if (ticket->generation != current->generation) {
-        ticket_rebind(ticket, current, now);
-    }
+/* The turn that the direction has, or a new one. */
+__attribute__((noinline)) static struct shaper_grant find_turn(struct shaper_ticket *ticket,
+                                                               enum shaper_direction direction, uint64_t wanted_bytes,
+                                                               struct shaper_time now) {
     struct shaper_hold *hold = &ticket->holds[direction];
-    if (ticket->is_uncapped) {
-        return (struct shaper_grant){.bytes = wanted_bytes, .at_ns = now.mono_ns};
-    }
     struct shaper_speeds room;
     const struct shaper_speeds *speeds = speeds_now(ticket, direction, now.wall_s, &room);
     bool is_response = direction == SHAPER_RESPONSE;
-    if (hold->bytes > 0 && !was_made_at(hold, speeds)) {
+    if (hold->is_noted) { /* it has not gone out at once */
+        hold->is_noted = false;
+        take_at_once(hold, speeds, hold->bytes, now.mono_ns);
+    } else if (hold->bytes > 0 && !was_made_at(hold, speeds)) {
         move_reservation(hold, speeds, now.mono_ns);
         if (is_response) {
             note_moved_turn(&ticket->turns, share_bytes_per_s(speeds, true), hold);
@@ -262,10 +267,43 @@ struct shaper_grant shaper_reserve(struct shaper_ticket *ticket, const struct sh
     };
 }
 
-/* Bytes that went out beyond the turn are owed to every lane. */
-static void owe(const struct shaper_speeds *speeds, uint64_t bytes, int64_t now_ns) {
+/* A small response that may go out whole, without any arithmetic: it is the first that its ticket asks for, and nothing
+ * is owed. It is moved past each lane once, not twice: only noted here, and owed when it has gone. Until then, within
+ * one run of its exchange, a worker beside this one may see the lanes without it. */
+static inline bool is_small_and_free(const struct shaper_ticket *ticket, uint64_t wanted_bytes, int64_t now_ns) {
+    return !ticket->has_begun && !ticket->follows_quota && wanted_bytes <= FIRST_BYTES_MAX &&
+           ticket->speeds.slowest_bits_per_s >= plenty_bits_per_s && all_are_free(&ticket->speeds, now_ns);
+}
+
+struct shaper_grant shaper_reserve(struct shaper_ticket *ticket, const struct shaper_binding *current,
+                                   enum shaper_direction direction, uint64_t wanted_bytes, struct shaper_time now) {
+    if (ticket->generation != current->generation) {
+        ticket_rebind(ticket, current, now);
+    }
+    if (ticket->is_uncapped) {
+        return (struct shaper_grant){.bytes = wanted_bytes, .at_ns = now.mono_ns};
+    }
+    if (direction != SHAPER_RESPONSE || !is_small_and_free(ticket, wanted_bytes, now.mono_ns)) {
+        return find_turn(ticket, direction, wanted_bytes, now);
+    }
+    begin_response(ticket, FIRST_BYTES_MAX - wanted_bytes);
+    struct shaper_hold *hold = &ticket->holds[SHAPER_RESPONSE];
+    hold->bytes = wanted_bytes;
+    hold->at_ns = now.mono_ns;
+    hold->is_noted = true;
+    return (struct shaper_grant){.bytes = wanted_bytes, .at_ns = now.mono_ns};
+}
+
+/* Bytes that went out beyond the turn are owed to every lane, however many; at least 1. */
+static inline void owe(const struct shaper_speeds *speeds, uint64_t bytes, int64_t now_ns) {
+    if (bytes > LANE_OWED_AT_ONCE_BYTES) {
+        for (size_t i = 0; i < speeds->count; i++) {
+            lane_owe(speeds->lanes[i], speeds->bits_per_s[i], bytes, now_ns);
+        }
+        return;
+    }
     for (size_t i = 0; i < speeds->count; i++) {
-        lane_owe(speeds->lanes[i], speeds->bits_per_s[i], bytes, now_ns);
+        lane_owe_piece(speeds->lanes[i], speeds->bits_per_s[i], bytes, now_ns);
     }
 }
 
@@ -273,10 +311,10 @@ static void count_bytes(const struct shaper_ticket *ticket, uint64_t bytes, int6
     for (size_t i = 0; i < ticket->tally_count; i++) {
         tally_add(&ticket->tallies[i]->value[TALLY_BYTES_OUT], bytes);
     }
-    struct quota *quota = &ticket->host->quota;
-    quota_count(quota, ticket->host_class != NULL ? &ticket->host_class->usage : NULL, bytes, wall_s);
+    struct quota_class *class = ticket->host_class != NULL ? &ticket->host_class->usage : NULL;
+    uint64_t epoch = quota_count(&ticket->host->quota, class, bytes, wall_s);
     if (ticket->client != NULL) {
-        client_record_count(ticket->client, bytes, quota_epoch(quota, wall_s), wall_s);
+        client_record_count(ticket->client, bytes, epoch, wall_s);
     }
     if (ticket->user != NULL) {
         quota_count(&ticket->user->quota, ticket->user_class != NULL ? &ticket->user_class->usage : NULL, bytes,
@@ -284,27 +322,47 @@ static void count_bytes(const struct shaper_ticket *ticket, uint64_t bytes, int6
     }
 }
 
+/* A turn of which something is left, or that was taken from the lanes before. */
+__attribute__((noinline)) static void charge_turn(struct shaper_ticket *ticket, enum shaper_direction direction,
+                                                  uint64_t bytes, struct shaper_time now) {
+    struct shaper_hold *hold = &ticket->holds[direction];
+    bool was_noted = hold->is_noted;
+    uint64_t left = bytes < hold->bytes ? hold->bytes - bytes : 0, held = was_noted ? 0 : hold->bytes;
+    struct shaper_speeds room;
+    const struct shaper_speeds *speeds = NULL;
+    if (bytes > held || was_noted) {
+        speeds = speeds_now(ticket, direction, now.wall_s, &room);
+    }
+    if (bytes > held) {
+        owe(speeds, bytes - held, now.mono_ns);
+    }
+    hold->bytes = left;
+    hold->is_noted = false;
+    if (left == 0) {
+        settle(hold);
+    } else if (was_noted) { /* what has not gone at once is held from now on */
+        take_at_once(hold, speeds, left, now.mono_ns);
+    }
+}
+
 void shaper_charge(struct shaper_ticket *ticket, enum shaper_direction direction, uint64_t bytes,
                    struct shaper_time now) {
-    struct shaper_hold *hold = &ticket->holds[direction];
     if (direction == SHAPER_RESPONSE) {
         count_bytes(ticket, bytes, now.wall_s);
     }
     if (ticket->is_uncapped) {
         return;
     }
-    if (bytes > hold->bytes) {
-        struct shaper_speeds room;
-        owe(speeds_now(ticket, direction, now.wall_s, &room), bytes - hold->bytes, now.mono_ns);
+    struct shaper_hold *hold = &ticket->holds[direction];
+    if (!hold->is_noted || bytes < hold->bytes || ticket->follows_quota) {
+        charge_turn(ticket, direction, bytes, now);
+        return;
     }
-    hold->bytes = bytes < hold->bytes ? hold->bytes - bytes : 0;
-    if (hold->bytes == 0) {
-        settle(hold);
-    }
+    hold->bytes = 0; /* all that was noted has gone */
+    hold->is_noted = false;
+    owe(&ticket->speeds, bytes, now.mono_ns);
 }
 
 void shaper_return(struct shaper_ticket *ticket, enum shaper_direction direction) {
-    if (ticket->holds[direction].lane_count > 0) {
-        settle(&ticket->holds[direction]);
-    }
+    settle(&ticket->holds[direction]);
 }

@@ -314,6 +314,81 @@ static void what_was_sent_is_what_is_owed(void) {
     finish();
 }
 
+static double owed_bytes(const struct lane *lane) {
+    int64_t from = (at_s(0).mono_ns - LANE_BURST_NS) * PACER_PARTS_PER_NS,
+            until = atomic_load(&lane->pacer.promised_until);
+    return until > from ? (double)(until - from) / PACER_PARTS_PER_NS / 1e9 * sim.rate : 0;
+}
+
+/* Nobody waits for it, and what has not gone at once is held as any turn is. */
+static void a_small_response_is_owed_when_it_has_gone(void) {
+    begin_with_cap("10MB/s");
+    const struct lane *lane = &sim.binding->hosts[0].record->scope.lane;
+    serve(sim.binding, 0, 1, 0, 100); /* the lane knows its rate from its first use on */
+    static const struct {
+        uint64_t moved[2]; /* of 4000 that were asked for; the head comes on top */
+        bool asks_again, returns;
+        double owed, then_held;
+    } cases[] = {
+        {{4200, 0}, false, false, 4200, 0},    {{1500, 2700}, false, false, 4200, 2500},
+        {{0, 4200}, false, false, 4200, 4000}, {{0, 4200}, true, false, 4200, 4000},
+        {{1500, 0}, true, true, 1500, 2500},   {{0, 0}, false, true, 0, 4000},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct shaper_ticket ticket;
+        double before = owed_bytes(lane);
+        admit(sim.binding, 0, 1, 0, &ticket);
+        struct shaper_grant grant = shaper_reserve(&ticket, sim.binding, SHAPER_RESPONSE, 4000, at_s(0));
+        CU_ASSERT_TRUE(grant.bytes == 4000 && grant.at_ns == at_s(0).mono_ns && shaper_has_noted(&ticket));
+        CU_ASSERT_DOUBLE_EQUAL(owed_bytes(lane), before, 0.1);
+        shaper_charge(&ticket, SHAPER_RESPONSE, cases[i].moved[0], at_s(0));
+        CU_ASSERT_FALSE(shaper_has_noted(&ticket));
+        double now_owed = (double)cases[i].moved[0] + cases[i].then_held;
+        CU_ASSERT_DOUBLE_EQUAL(owed_bytes(lane) - before, now_owed, 0.1);
+        CU_ASSERT_EQUAL(atomic_load(&lane->holders), cases[i].then_held > 0 ? 1 : 0);
+        if (cases[i].asks_again) {
+            grant = shaper_reserve(&ticket, sim.binding, SHAPER_RESPONSE, 4000, at_s(0));
+            CU_ASSERT_TRUE((double)grant.bytes == cases[i].then_held && grant.is_capped);
+            CU_ASSERT_DOUBLE_EQUAL(owed_bytes(lane) - before, now_owed, 0.1);
+        }
+        if (cases[i].returns) {
+            shaper_return(&ticket, SHAPER_RESPONSE);
+        } else if (cases[i].moved[1] > 0) {
+            shaper_charge(&ticket, SHAPER_RESPONSE, cases[i].moved[1], at_s(0));
+        }
+        CU_ASSERT_DOUBLE_EQUAL(owed_bytes(lane) - before, cases[i].owed, 0.1);
+        CU_ASSERT_EQUAL(atomic_load(&lane->holders), 0);
+        shaper_release(&ticket, at_s(0));
+    }
+    finish();
+}
+
+/* Asked again before anything was charged, it is held from then on; given up, nothing is owed. */
+static void a_small_response_that_waits_is_held(void) {
+    begin_with_cap("10MB/s");
+    const struct lane *lane = &sim.binding->hosts[0].record->scope.lane;
+    serve(sim.binding, 0, 1, 0, 100);
+    for (unsigned times = 1; times <= 3; times++) {
+        struct shaper_ticket ticket;
+        double before = owed_bytes(lane);
+        bool is_held = times > 1, goes = times > 2;
+        admit(sim.binding, 0, 1, 0, &ticket);
+        for (unsigned i = 0; i < times; i++) {
+            struct shaper_grant grant = shaper_reserve(&ticket, sim.binding, SHAPER_RESPONSE, 4000, at_s(0));
+            CU_ASSERT_TRUE(grant.bytes == 4000 && grant.at_ns == at_s(0).mono_ns && grant.is_capped == (i > 0));
+        }
+        CU_ASSERT_DOUBLE_EQUAL(owed_bytes(lane) - before, is_held ? 4000 : 0, 0.1);
+        CU_ASSERT_EQUAL(atomic_load(&lane->holders), is_held ? 1 : 0);
+        if (goes) {
+            shaper_charge(&ticket, SHAPER_RESPONSE, 4000, at_s(0));
+        }
+        shaper_release(&ticket, at_s(0));
+        CU_ASSERT_DOUBLE_EQUAL(owed_bytes(lane) - before, goes ? 4000 : 0, 0.1);
+        CU_ASSERT_EQUAL(atomic_load(&lane->holders), 0);
+    }
+    finish();
+}
+
 static void request_bodies_have_a_speed_of_their_own(void) {
     begin("Listen 80\nCBandUploadSpeed 100kB/s\n", 102400);
     struct shaper_ticket ticket;
@@ -348,6 +423,8 @@ int main(void) {
                                         TEST(a_transfer_goes_on_at_the_exceeded_speed),
                                         TEST(a_client_over_its_quota_goes_on_at_the_exceeded_speed),
                                         TEST(what_was_sent_is_what_is_owed),
+                                        TEST(a_small_response_is_owed_when_it_has_gone),
+                                        TEST(a_small_response_that_waits_is_held),
                                         TEST(request_bodies_have_a_speed_of_their_own),
                                         CU_TEST_INFO_NULL};
     return run_suite("grant", tests);
