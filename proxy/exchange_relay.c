@@ -95,7 +95,7 @@ enum relayed { RELAYED_WAIT, RELAYED_END, RELAYED_BAD, RELAYED_MORE };
 static const struct {
     uint64_t bytes;
     int64_t within_ns;
-} fast[] = {{1 << 20, 250 * INT64_C(1000000)}, {4 << 20, 1000 * INT64_C(1000000)}};
+} fast[] = {{2 << 20, 500 * INT64_C(1000000)}, {4 << 20, 1000 * INT64_C(1000000)}};
 
 static bool has_proved_fast(const struct exchange *exchange, uint64_t bytes_before) {
     int64_t took_ns = exchange->worker->now_ns - exchange->answered_ns;
