@@ -7,8 +7,9 @@
 #include "shaper/shaper.h"
 #include "shaper/ticket.h"
 
-/* First bytes make nobody else wait for longer than this; two segments always fit. */
-static const int64_t first_debt_ns = INT64_C(130000000);
+/* First bytes make nobody else wait for longer than this; two segments always fit. A small page may find more owed, so
+ * that it does not wait behind the first bytes of bulk either. */
+static const int64_t first_debt_ns = INT64_C(130000000), page_debt_ns = INT64_C(250000000);
 enum { FIRST_BYTES_MAX = 16384, FIRST_BYTES_PER_S = 4, BITS_PER_BYTE = 8 };
 
 /* While a speed may change at any byte, no more than this goes out before it is looked at again. */
@@ -77,10 +78,10 @@ static bool all_are_free(const struct shaper_speeds *speeds, int64_t now_ns) {
 }
 
 /* What may be owed on top of the debts that there are; 0 when one of them is too large already. */
-static uint64_t room_for_debt(const struct shaper_speeds *speeds, int64_t now_ns) {
+static uint64_t room_for_debt(const struct shaper_speeds *speeds, int64_t allowed_ns, int64_t now_ns) {
     uint64_t room = UINT64_MAX;
     for (size_t i = 0; i < speeds->count; i++) {
-        int64_t left_ns = first_debt_ns - lane_excess_debt_ns(speeds->lanes[i], speeds->bits_per_s[i], now_ns);
+        int64_t left_ns = allowed_ns - lane_excess_debt_ns(speeds->lanes[i], speeds->bits_per_s[i], now_ns);
         if (left_ns < 0) {
             return 0;
         }
@@ -106,7 +107,8 @@ static bool takes_first_bytes(struct shaper_ticket *ticket, const struct shaper_
         return false;
     }
     if (speeds->slowest_bits_per_s < plenty_bits_per_s || !all_are_free(speeds, now_ns)) {
-        uint64_t room = room_for_debt(speeds, now_ns);
+        int64_t allowed_ns = *bytes <= LANE_QUANTUM_MIN_BYTES ? page_debt_ns : first_debt_ns;
+        uint64_t room = room_for_debt(speeds, allowed_ns, now_ns);
         ticket->first_bytes = room < ticket->first_bytes ? room : ticket->first_bytes;
     }
     if (ticket->first_bytes == 0) {
