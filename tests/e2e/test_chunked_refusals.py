@@ -107,10 +107,11 @@ def test_a_client_that_leaves_within_a_body_of_known_length(front):
 
 
 @pytest.mark.parametrize("head", ["GET", "GET / HT", LINE, LINE + HOST, LINE + HOST + "X: y", LINE + HOST + "\r"])
-def test_a_client_that_leaves_within_a_head(front, head):
-    before = front.origin.settled_bytes()
-    with front.connect() as client:
-        client.send(head).half_close()
-        raw = client.read_to_end()
-    assert raw == b"" or raw.startswith(b"HTTP/1.1 400 "), raw
-    assert front.fence() == front.origin.bytes_received() - before
+def test_a_client_that_leaves_within_a_head(head):
+    """An origin of its own, to which nothing may come of clients that left in other tests."""
+    with Front() as front:
+        with front.connect() as client:
+            client.send(head).half_close()
+            raw = client.read_to_end()
+        assert raw == b"" or raw.startswith(b"HTTP/1.1 400 "), raw
+        assert front.fence() == front.origin.bytes_received()

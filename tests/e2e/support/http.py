@@ -8,7 +8,6 @@ import itertools
 import os
 import re
 import tempfile
-import time
 
 import pytest
 from support.client import Closed, Connection, Response
@@ -82,14 +81,6 @@ class RecordingOrigin(Origin):
 
     def bytes_received(self):
         return sum(len(connection.received) for connection in self.connections)
-
-    def settled_bytes(self):
-        """The same, once nothing comes any more of the requests of clients that have left."""
-        count = None
-        while count != (now := self.bytes_received()):
-            count = now
-            time.sleep(0.2)
-        return count
 
 
 class Front:

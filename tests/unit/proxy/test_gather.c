@@ -11,11 +11,10 @@
 
 #include "proxy/origin_state.h"
 #include "proxy/stream.h"
-#include "proxy/worker.h"
+#include "tests/unit/proxy/given_worker.h"
 
 #define MS INT64_C(1000000)
 
-static struct worker worker;
 static unsigned events_seen;
 
 struct pair {
@@ -92,6 +91,13 @@ static void make_it_gather(struct pair *pair) {
     CU_ASSERT_TRUE(gather_is_on(&pair->gathering));
 }
 
+/* One that gathers, to which so much has been sent meanwhile. */
+static void open_gathering_pair(struct pair *pair, size_t sent_bytes) {
+    open_pair(pair);
+    make_it_gather(pair);
+    send_bytes(pair, sent_bytes);
+}
+
 static void on_stop(struct ev_loop *loop, ev_timer *timer, int events) {
     (void)events;
     *(bool *)timer->data = true;
@@ -133,9 +139,7 @@ static void only_what_came_fast_gathers(void) {
 
 static void the_kernel_waits_for_enough(void) {
     struct pair pair;
-    open_pair(&pair);
-    make_it_gather(&pair);
-    send_bytes(&pair, 1000);
+    open_gathering_pair(&pair, 1000);
     CU_ASSERT_FALSE(is_readable(&pair, 50));
     send_bytes(&pair, GATHER_BYTES - 1000);
     CU_ASSERT_TRUE(is_readable(&pair, 5000));
@@ -144,9 +148,7 @@ static void the_kernel_waits_for_enough(void) {
 
 static void what_waits_is_told_of_at_the_end(void) {
     struct pair pair;
-    open_pair(&pair);
-    make_it_gather(&pair);
-    send_bytes(&pair, 1000);
+    open_gathering_pair(&pair, 1000);
     CU_ASSERT_FALSE(is_readable(&pair, 50));
     gather_end(&pair.gathering);
     CU_ASSERT_TRUE(is_readable(&pair, 5000));
@@ -155,9 +157,7 @@ static void what_waits_is_told_of_at_the_end(void) {
 
 static void the_peers_end_is_told_of_at_once(void) {
     struct pair pair;
-    open_pair(&pair);
-    make_it_gather(&pair);
-    send_bytes(&pair, 1000);
+    open_gathering_pair(&pair, 1000);
     shutdown(pair.peer, SHUT_WR);
     CU_ASSERT_TRUE(is_readable(&pair, 5000));
     CU_ASSERT_TRUE(gather_is_on(&pair.gathering));
@@ -166,10 +166,8 @@ static void the_peers_end_is_told_of_at_once(void) {
 
 static void a_peer_that_slows_down_is_read_all_the_same(void) {
     struct pair pair;
-    open_pair(&pair);
-    make_it_gather(&pair);
+    open_gathering_pair(&pair, 1000);
     stream_want(&pair.stream, EV_READ);
-    send_bytes(&pair, 1000);
     run_loop(10.);
     CU_ASSERT_EQUAL(events_seen, 1);
     CU_ASSERT_FALSE(gather_is_on(&pair.gathering));
@@ -179,12 +177,9 @@ static void a_peer_that_slows_down_is_read_all_the_same(void) {
 
 static void who_is_not_waited_for_has_not_slowed_down(void) {
     struct pair pair, other;
-    open_pair(&pair);
-    open_pair(&other);
-    make_it_gather(&pair);
-    make_it_gather(&other);
+    open_gathering_pair(&pair, 0);
+    open_gathering_pair(&other, 1000);
     stream_want(&other.stream, EV_READ);
-    send_bytes(&other, 1000);
     run_loop(10.);
     CU_ASSERT_EQUAL(events_seen, 1);
     events_seen = 0;
@@ -198,22 +193,14 @@ static void who_is_not_waited_for_has_not_slowed_down(void) {
 }
 
 static int begin(void) {
-    worker.loop = ev_loop_new(0);
     worker.now_ns = 1000000 * MS;
-    buffer_pool_init(&worker.buffers);
     gather_ring_init(&worker.gathering);
-    return worker.loop != NULL ? 0 : 1;
-}
-
-static int end(void) {
-    buffer_pool_free(&worker.buffers);
-    ev_loop_destroy(worker.loop);
-    return 0;
+    return begin_worker();
 }
 
 int main(void) {
     CU_initialize_registry();
-    CU_pSuite suite = CU_add_suite("gather", begin, end);
+    CU_pSuite suite = CU_add_suite("gather", begin, end_worker);
     CU_ADD_TEST(suite, only_what_came_fast_gathers);
     CU_ADD_TEST(suite, the_kernel_waits_for_enough);
     CU_ADD_TEST(suite, what_waits_is_told_of_at_the_end);

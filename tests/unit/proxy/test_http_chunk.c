@@ -9,9 +9,8 @@
 #include <unistd.h>
 
 #include "proxy/http_body.h"
-#include "proxy/worker.h"
+#include "tests/unit/proxy/given_worker.h"
 
-static struct worker worker;
 static struct stream stream;
 static struct arena arena;
 static int peer;
@@ -28,18 +27,6 @@ static uint32_t next_random(void) {
 static void ready(struct stream *of, int events) {
     (void)of;
     (void)events;
-}
-
-static int begin(void) {
-    worker.loop = ev_loop_new(0);
-    buffer_pool_init(&worker.buffers);
-    return worker.loop != NULL ? 0 : 1;
-}
-
-static int end(void) {
-    buffer_pool_free(&worker.buffers);
-    ev_loop_destroy(worker.loop);
-    return 0;
 }
 
 static void open_pair(void) {
@@ -228,7 +215,7 @@ static void no_trailer_left_is_a_plain_end(void) {
 
 int main(void) {
     CU_initialize_registry();
-    CU_pSuite suite = CU_add_suite("http_chunk", begin, end);
+    CU_pSuite suite = CU_add_suite("http_chunk", begin_worker, end_worker);
     CU_ADD_TEST(suite, random_bodies_arrive);
     CU_ADD_TEST(suite, bytes_are_exact);
     CU_ADD_TEST(suite, the_end_always_finds_its_place);

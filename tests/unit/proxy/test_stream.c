@@ -12,9 +12,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "proxy/worker.h"
+#include "tests/unit/proxy/given_worker.h"
 
-static struct worker worker;
 static struct stream stream;
 static int peer;
 static uint32_t seed;
@@ -47,18 +46,6 @@ static void close_pair(void) {
         close(peer);
     }
     CU_ASSERT_EQUAL(worker.buffers.lent_bytes, 0);
-}
-
-static int begin(void) {
-    worker.loop = ev_loop_new(0);
-    buffer_pool_init(&worker.buffers);
-    return worker.loop != NULL ? 0 : 1;
-}
-
-static int end(void) {
-    buffer_pool_free(&worker.buffers);
-    ev_loop_destroy(worker.loop);
-    return 0;
 }
 
 /* --- writing -------------------------------------------------------------------------------------------------------
@@ -416,7 +403,7 @@ static void last_bytes_arrive_with_the_end(void) {
 
 int main(void) {
     CU_initialize_registry();
-    CU_pSuite suite = CU_add_suite("stream", begin, end);
+    CU_pSuite suite = CU_add_suite("stream", begin_worker, end_worker);
     CU_ADD_TEST(suite, bytes_arrive_in_order_and_once);
     CU_ADD_TEST(suite, a_head_behind_others_is_queued);
     CU_ADD_TEST(suite, heads_do_not_queue_without_bound);
