@@ -312,8 +312,7 @@ void cband_apply_default_code(struct parser *parser, const struct directive_use 
 
 void cband_apply_flush_period(struct parser *parser, const struct directive_use *use) {
     struct server_limits *limits = &parser_config(parser)->server.limits;
-    bool said = (limits->said & CBAND_SAID_FLUSH_PERIOD) != 0;
-    if (comes_second(parser, &limits->said, CBAND_SAID_FLUSH_PERIOD, said && limits->score_flush_period > 0)) {
+    if (comes_second(parser, &limits->said, CBAND_SAID_FLUSH_PERIOD, limits->score_flush_period > 0)) {
         return;
     }
     word_whole(parser, &use->arguments[0], 0, UINT32_MAX, &limits->score_flush_period);

@@ -3,7 +3,6 @@
 #include "proxy/http1.h"
 
 #include <assert.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 
 #include "proxy/client_work.h"
@@ -152,9 +151,8 @@ static void hint_paced(void *downstream, uint64_t bytes_per_s) {
     struct http1_session *session = downstream;
     struct client *client = session->client;
     client->stream.paced = true;
-    int waiting_bytes = 16 * 1024;
     if (!client->waits_little) {
-        (void)setsockopt(client->stream.fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &waiting_bytes, sizeof waiting_bytes);
+        stream_let_wait(&client->stream, SMOOTHING_WAITING_BYTES);
         client->waits_little = true; /* the option stays */
     }
     smoothing_set(&client->stream, bytes_per_s);
@@ -165,8 +163,7 @@ static void hint_fast(void *downstream) {
     struct http1_session *session = downstream;
     struct client *client = session->client;
     if (!client->waits_little && !client->waits_much) {
-        int waiting_bytes = -1; /* as the kernel sees fit */
-        (void)setsockopt(client->stream.fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &waiting_bytes, sizeof waiting_bytes);
+        stream_let_wait(&client->stream, -1);
         client->waits_much = true;
     }
 }

@@ -5,8 +5,6 @@
 #include "proxy/smoothing.h"
 
 #include <linux/sockios.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -17,10 +15,9 @@
 enum {
     SEGMENT_BYTES = 1448,
     PIECES_PER_S = 100,
-    PIECE_MIN_BYTES = 4 * SEGMENT_BYTES,
+    PIECE_MIN_SEGMENTS = 4,
     PIECES_A_CALL = 16,
     PARTS_MAX = 3,
-    WAITING_MIN_BYTES = 16 * 1024,
 };
 
 /* Above the rate of the turns by this much, 9/8: the kernel makes up for what it was late. */
@@ -28,9 +25,10 @@ enum { ABOVE_NUMERATOR = 9, ABOVE_DENOMINATOR = 8 };
 /* From here on turns of SHAPER_TURN_MAX_BYTES come every 20 ms and faster. */
 enum { SMOOTH_MAX_BYTES_PER_S = SHAPER_TURN_MAX_BYTES * 50 };
 
-static void change(struct stream *stream, uint32_t pace_bytes_per_s, uint32_t piece_bytes) {
+static void change(struct stream *stream, uint32_t pace_bytes_per_s, uint32_t piece_bytes, int waiting_bytes) {
     uint32_t pace = pace_bytes_per_s != 0 ? pace_bytes_per_s : UINT32_MAX; /* no bound */
     (void)setsockopt(stream->fd, SOL_SOCKET, SO_MAX_PACING_RATE, &pace, sizeof pace);
+    stream_let_wait(stream, waiting_bytes);
     stream->pace_bytes_per_s = pace_bytes_per_s;
     stream->piece_bytes = piece_bytes;
     if (stream->tls != NULL) {
@@ -39,40 +37,39 @@ static void change(struct stream *stream, uint32_t pace_bytes_per_s, uint32_t pi
 }
 
 void smoothing_stop(struct stream *stream) {
-    change(stream, 0, 0);
-}
-
-/* Two turns may wait in the socket unsent: one that is being sent, and the next when that is late. */
-static void let_wait(const struct stream *stream, uint64_t bytes_per_s) {
-    uint64_t turn_bytes = bytes_per_s / SHAPER_TURNS_PER_S;
-    turn_bytes = turn_bytes < SHAPER_TURN_MAX_BYTES ? turn_bytes : SHAPER_TURN_MAX_BYTES;
-    int bytes = turn_bytes * 2 > WAITING_MIN_BYTES ? (int)turn_bytes * 2 : WAITING_MIN_BYTES;
-    (void)setsockopt(stream->fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, sizeof bytes);
+    change(stream, 0, 0, SMOOTHING_WAITING_BYTES);
 }
 
 /* What was written before there was a cap must not be slowed: it is not of the turns, which would then pile up. */
 static bool has_old_bytes(const struct stream *stream) {
     int unsent = 0;
-    return stream->pace_bytes_per_s == 0 && ioctl(stream->fd, SIOCOUTQNSD, &unsent) == 0 && unsent > WAITING_MIN_BYTES;
+    return stream->pace_bytes_per_s == 0 && ioctl(stream->fd, SIOCOUTQNSD, &unsent) == 0 &&
+           unsent > SMOOTHING_WAITING_BYTES;
 }
 
 bool smoothing_is_needless(uint64_t bytes_per_s) {
     return bytes_per_s > SMOOTH_MAX_BYTES_PER_S;
 }
 
+/* A hundredth of a second's bytes, in whole segments. */
+static uint32_t piece_of(uint64_t bytes_per_s) {
+    uint64_t segments = (bytes_per_s / PIECES_PER_S + SEGMENT_BYTES - 1) / SEGMENT_BYTES;
+    return (uint32_t)(segments > PIECE_MIN_SEGMENTS ? segments : PIECE_MIN_SEGMENTS) * SEGMENT_BYTES;
+}
+
 void smoothing_set(struct stream *stream, uint64_t bytes_per_s) {
-    uint64_t piece_bytes = bytes_per_s / PIECES_PER_S;
-    piece_bytes = (piece_bytes + SEGMENT_BYTES - 1) / SEGMENT_BYTES * SEGMENT_BYTES;
-    piece_bytes = piece_bytes < PIECE_MIN_BYTES ? PIECE_MIN_BYTES : piece_bytes;
-    if (bytes_per_s / SHAPER_TURNS_PER_S <= piece_bytes || smoothing_is_needless(bytes_per_s)) {
+    if (smoothing_is_needless(bytes_per_s) || bytes_per_s / SHAPER_TURNS_PER_S <= piece_of(bytes_per_s)) {
         smoothing_end(stream);
         return;
     }
     uint32_t pace = (uint32_t)(bytes_per_s * ABOVE_NUMERATOR / ABOVE_DENOMINATOR), before = stream->pace_bytes_per_s;
     uint32_t difference = pace > before ? pace - before : before - pace;
     if (difference > before / 16 && !has_old_bytes(stream)) {
-        change(stream, pace, (uint32_t)piece_bytes);
-        let_wait(stream, bytes_per_s);
+        uint64_t turn_bytes = bytes_per_s / SHAPER_TURNS_PER_S;
+        turn_bytes = turn_bytes < SHAPER_TURN_MAX_BYTES ? turn_bytes : SHAPER_TURN_MAX_BYTES;
+        int waiting = (int)turn_bytes * 2; /* one that is being sent, and the next when that is late */
+        change(stream, pace, piece_of(bytes_per_s),
+               waiting > SMOOTHING_WAITING_BYTES ? waiting : SMOOTHING_WAITING_BYTES);
     }
 }
 

@@ -15,6 +15,9 @@
 
 #include "proxy/stream.h"
 
+/* Of a paced response no more waits unsent, but for turns that are spread. */
+enum { SMOOTHING_WAITING_BYTES = 16 * 1024 };
+
 /* What is written from now on comes in turns at this rate. Slow ones, whose turns are a piece each, and fast ones,
  * whose turns follow each other closely, go out as they come. Tells the kernel only what has changed by much. */
 void smoothing_set(struct stream *stream, uint64_t bytes_per_s);

@@ -6,6 +6,8 @@
 #include <assert.h>
 #include <errno.h>
 #include <linux/sockios.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -202,7 +204,7 @@ enum stream_result stream_fill(struct stream *stream) {
     return STREAM_BROKEN;
 }
 
-static struct iovec piece(struct span bytes) {
+static struct iovec part(struct span bytes) {
     union {
         const char *read_only;
         char *base;
@@ -248,22 +250,22 @@ static int send_flags(const struct stream *stream) {
     return stream->ends ? MSG_NOSIGNAL | MSG_MORE : MSG_NOSIGNAL;
 }
 
-__attribute__((noinline)) static ssize_t send_pieces(struct stream *stream, struct span bytes) {
-    struct iovec pieces[3];
+__attribute__((noinline)) static ssize_t send_parts(struct stream *stream, struct span bytes) {
+    struct iovec parts[3];
     size_t count = 0;
     if (stream->lead.len > 0) {
-        pieces[count++] = piece(stream->lead);
+        parts[count++] = part(stream->lead);
     }
     if (stream->out.start != stream->out.end) {
-        pieces[count++] = piece(buffer_content(&stream->out));
+        parts[count++] = part(buffer_content(&stream->out));
     }
     if (bytes.len > 0) {
-        pieces[count++] = piece(bytes);
+        parts[count++] = part(bytes);
     }
     if (stream->piece_bytes != 0) {
-        return smoothing_send(stream->fd, pieces, count, stream->piece_bytes);
+        return smoothing_send(stream->fd, parts, count, stream->piece_bytes);
     }
-    const struct msghdr message = {.msg_iov = pieces, .msg_iovlen = count};
+    const struct msghdr message = {.msg_iov = parts, .msg_iovlen = count};
     return sendmsg(stream->fd, &message, send_flags(stream));
 }
 
@@ -276,10 +278,10 @@ size_t stream_send(struct stream *stream, struct span bytes) {
         return send_tls(stream, bytes);
     }
     int flags = send_flags(stream);
-    ssize_t result = stream->piece_bytes != 0      ? send_pieces(stream, bytes)
+    ssize_t result = stream->piece_bytes != 0      ? send_parts(stream, bytes)
                      : offered == stream->lead.len ? send(stream->fd, stream->lead.ptr, offered, flags)
                      : offered == bytes.len        ? send(stream->fd, bytes.ptr, offered, flags)
-                                                   : send_pieces(stream, bytes);
+                                                   : send_parts(stream, bytes);
     if (result < 0) {
         stream->write_blocked = errno == EAGAIN || errno == EINTR;
         stream->unwritable = !stream->write_blocked;
@@ -309,6 +311,10 @@ void stream_shutdown(struct stream *stream) {
     if (stream->fd >= 0 && !stream->ends) {
         shutdown(stream->fd, SHUT_WR);
     }
+}
+
+void stream_let_wait(struct stream *stream, int bytes) {
+    (void)setsockopt(stream->fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, sizeof bytes);
 }
 
 bool stream_is_reset(struct stream *stream) {

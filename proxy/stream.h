@@ -76,6 +76,9 @@ size_t stream_put(struct stream *stream, struct span bytes);
 /* How many of bytes_out the peer has acknowledged. A system call: not for every write. */
 uint64_t stream_taken(const struct stream *stream);
 
+/* From so many bytes on that wait in the socket unsent it is not writable; -1: as the kernel sees fit. */
+void stream_let_wait(struct stream *stream, int bytes);
+
 /* Asks the kernel whether the connection has failed, whatever is still to be read; then nothing more can be read or
  * sent.
  */

@@ -99,8 +99,7 @@ static void run_turn(struct ev_loop *loop) {
 }
 
 static void on_wheel(struct ev_loop *loop, ev_timer *watcher, int events) {
-    (void)events;
-    (void)loop;
+    (void)loop, (void)events;
     struct worker_thread *thread = watcher->data;
     thread->wheel_tick = DEADLINE_NEVER;
     deadline_wheel_run(&thread->worker.deadlines, thread->worker.now_ns);
