@@ -240,7 +240,7 @@ enum step_result exchange_finish(struct exchange *exchange, enum end_reason reas
 }
 
 enum step_result exchange_step_flush(struct exchange *exchange) {
-    exchange_leave_place(exchange);
+    exchange_expect_end(exchange, 0);
     if (exchange->operations->flush(exchange->downstream)) {
         exchange->state = EXCHANGE_DONE;
         return STEP_WAIT;

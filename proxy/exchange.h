@@ -76,9 +76,10 @@ struct downstream_operations {
     bool (*flush)(void *downstream);
     /* How long the client has taken nothing of what waits for it; 0: it is not the client that is waited for. */
     int64_t (*stalled_ns)(void *downstream);
-    bool (*is_broken)(void *downstream);     /* nothing can be sent any more */
-    bool (*is_gone)(void *downstream);       /* asks the kernel whether the client has reset the connection */
-    uint64_t (*bytes_out)(void *downstream); /* of this exchange, head and framing included */
+    bool (*is_broken)(void *downstream);       /* nothing can be sent any more */
+    bool (*is_gone)(void *downstream);         /* asks the kernel whether the client has reset the connection */
+    uint64_t (*bytes_out)(void *downstream);   /* of this exchange, head and framing included */
+    uint64_t (*bytes_given)(void *downstream); /* those, and what is queued */
     uint64_t (*bytes_in)(void *downstream);
 
     /* Asks the owner to run this exchange, from an event of the origin's side or of a timer. */

@@ -145,7 +145,7 @@ static enum relayed send_buffered(struct exchange *exchange, struct span data) {
     data.len = granted < data.len ? granted : data.len;
     bool is_last = is_rest(exchange, data.len);
     if (is_last) {
-        exchange_leave_place(exchange);
+        exchange_expect_end(exchange, data.len);
     }
     size_t taken = data.len > 0 ? exchange->operations->send_body(exchange->downstream, data) : 0;
     if (is_last && taken < data.len) {
@@ -171,7 +171,7 @@ static enum relayed drain_pipe(struct exchange *exchange) {
     granted = granted < piped ? granted : piped;
     if (to != NULL && granted > 0) {
         if (body_decoder_done(&exchange->connection->body) && granted == exchange->pipe->bytes) {
-            exchange_leave_place(exchange);
+            exchange_expect_end(exchange, granted);
         }
         taken = splice_drain(exchange->pipe, to, granted);
         count_sent(exchange, taken);

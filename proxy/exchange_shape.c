@@ -139,7 +139,7 @@ void exchange_charge_response(struct exchange *exchange) {
         return;
     }
     uint64_t written = exchange->operations->bytes_out(exchange->downstream);
-    if (written > exchange->charged_bytes || shaper_has_noted(&exchange->ticket)) {
+    if (written > exchange->charged_bytes || shaper_awaits_charge(&exchange->ticket)) {
         shaper_charge(&exchange->ticket, SHAPER_RESPONSE, written - exchange->charged_bytes, now_of(exchange));
         exchange->charged_bytes = written;
     }
@@ -163,9 +163,17 @@ void exchange_set_pace_timer(struct exchange *exchange) {
     ev_timer_start(loop, &exchange->kick);
 }
 
-void exchange_leave_place(struct exchange *exchange) {
-    if (exchange->ticket.is_counted) {
-        shaper_leave(&exchange->ticket);
+void exchange_expect_end(struct exchange *exchange, size_t more_bytes) {
+    struct shaper_ticket *ticket = &exchange->ticket;
+    if (ticket->shaper == NULL || ticket->foreseen.bytes > 0) {
+        return;
+    }
+    uint64_t given = exchange->operations->bytes_given(exchange->downstream) + more_bytes;
+    if (given > exchange->charged_bytes) {
+        shaper_foresee(ticket, given - exchange->charged_bytes, now_of(exchange));
+    }
+    if (ticket->is_counted) {
+        shaper_leave(ticket);
     }
 }
 

@@ -15,7 +15,7 @@ bool exchange_has_small_turns(struct exchange *exchange);
 
 /* Whether what was granted is to be charged as soon as it is written, because the next turn depends on it. */
 static inline bool exchange_charges_at_once(const struct exchange *exchange) {
-    return exchange->is_paced || exchange->ticket.follows_quota || shaper_has_noted(&exchange->ticket);
+    return exchange->is_paced || exchange->ticket.follows_quota || shaper_awaits_charge(&exchange->ticket);
 }
 
 /* Counts what has been written to the client since the last call, as it was really written: head, framing and body. */
@@ -26,9 +26,10 @@ void exchange_charge_request(struct exchange *exchange, size_t bytes);
 /* Starts the timer for the earliest moment that a grant was refused until; at the end of a run. */
 void exchange_set_pace_timer(struct exchange *exchange);
 
-/* The last bytes of the response are about to be written: gives the place among the requests being served back. When
- * they turn out not to be written yet, it is taken again. */
-void exchange_leave_place(struct exchange *exchange);
+/* The last bytes of the response are about to be written, what is queued and so many more: they count in the quotas,
+ * and the place among the requests being served is given back. When they turn out not to be written yet, it is taken
+ * again; the next charge corrects the quotas. */
+void exchange_expect_end(struct exchange *exchange, size_t more_bytes);
 void exchange_take_place_again(struct exchange *exchange);
 
 /* All is counted and given back; at the exchange's end. */

@@ -65,7 +65,7 @@ static inline unsigned http1_min_rate(const struct http1_session *session) {
     return session->exchange.route.settings->response_min_rate_per_s;
 }
 
-/* When the time for what is being waited for is up; 0: no time runs. */
+/* When the time for what is being waited for is up; 0: no time runs. (This and the next: http1_time.c.) */
 int64_t http1_deadline_ns(const struct http1_session *session);
 /* It is up. */
 void http1_expired(struct http1_session *session);

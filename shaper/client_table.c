@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "config/arena.h"
+#include "shaper/atomic_floor.h"
 
 enum { SHARDS = 64, CACHE_LINE = 64, ALLOCATION_OVERHEAD_BYTES = 16 };
 
@@ -248,17 +249,26 @@ void client_record_note(struct client_record *record, bool refused, bool delayed
     client_meter_count(&record->meter, 0, 1, now_s);
 }
 
-void client_record_count(struct client_record *record, uint64_t bytes, uint64_t epoch, int64_t now_s) {
+void client_record_count(struct client_record *record, uint64_t bytes, int64_t now_s) {
     atomic_fetch_add_explicit(&record->bytes_out, bytes, memory_order_relaxed);
     client_meter_count(&record->meter, bytes, 0, now_s);
+}
+
+void client_record_use(struct client_record *record, uint64_t bytes, uint64_t epoch) {
     uint64_t used = atomic_load_explicit(&record->used_bytes, memory_order_relaxed);
     uint64_t counted_in = atomic_load_explicit(&record->epoch, memory_order_relaxed);
     /* Whoever brings the record into the new epoch takes off what was counted before; nobody else's bytes are lost. */
     if (counted_in < epoch && atomic_compare_exchange_strong_explicit(&record->epoch, &counted_in, epoch,
                                                                       memory_order_relaxed, memory_order_relaxed)) {
-        atomic_fetch_sub_explicit(&record->used_bytes, used, memory_order_relaxed);
+        atomic_subtract_to_floor(&record->used_bytes, used);
     }
     atomic_fetch_add_explicit(&record->used_bytes, bytes, memory_order_relaxed);
+}
+
+void client_record_take_back(struct client_record *record, uint64_t bytes, uint64_t epoch) {
+    if (atomic_load_explicit(&record->epoch, memory_order_relaxed) == epoch) {
+        atomic_subtract_to_floor(&record->used_bytes, bytes);
+    }
 }
 
 uint64_t client_record_used_bytes(const struct client_record *record, uint64_t epoch) {

@@ -67,8 +67,12 @@ void client_table_unpin(struct client_table *table, struct client_record *record
 /* Whether at least half of the room is left, so that nobody is forgotten for a record that stays pinned for long. */
 bool client_table_is_half_free(const struct client_table *table);
 
-/* Counts bytes sent to the client, from zero when the host's quota is in a new epoch. */
-void client_record_count(struct client_record *record, uint64_t bytes, uint64_t epoch, int64_t now_s);
+/* Counts bytes sent to the client, for what is shown of it. */
+void client_record_count(struct client_record *record, uint64_t bytes, int64_t now_s);
+/* The same for what it has used of the host's quota, from zero when that is in a new epoch. */
+void client_record_use(struct client_record *record, uint64_t bytes, uint64_t epoch);
+/* Bytes used a moment ago, in that epoch, have not been sent after all. */
+void client_record_take_back(struct client_record *record, uint64_t bytes, uint64_t epoch);
 /* Counts a request of the client's and what became of it. */
 void client_record_note(struct client_record *record, bool refused, bool delayed, int64_t now_s);
 /* What it has used in this epoch. */

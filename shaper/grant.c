@@ -3,6 +3,8 @@
  * Each speed over the ticket answers with a time for one quantum; the latest holds. Always true: a direction has at
  * most one reservation, the same in all its lanes or, while it is only noted, in none; what is not sent of it is given
  * back to each. */
+#include <assert.h>
+
 #include "shaper/lane.h"
 #include "shaper/shaper.h"
 #include "shaper/ticket.h"
@@ -309,19 +311,60 @@ static inline void owe(const struct shaper_speeds *speeds, uint64_t bytes, int64
     }
 }
 
-static void count_bytes(const struct shaper_ticket *ticket, uint64_t bytes, int64_t wall_s) {
+static struct quota_class *usage_of(struct traffic_class *class) {
+    return class != NULL ? &class->usage : NULL;
+}
+
+/* In the quotas; *epochs is set to those that the bytes count in. */
+static inline void use_bytes(const struct shaper_ticket *ticket, uint64_t bytes, int64_t wall_s,
+                             struct shaper_foreseen *epochs) {
+    epochs->host_epoch = quota_count(&ticket->host->quota, usage_of(ticket->host_class), bytes, wall_s);
+    if (ticket->client != NULL) {
+        client_record_use(ticket->client, bytes, epochs->host_epoch);
+    }
+    if (ticket->user != NULL) {
+        epochs->user_epoch = quota_count(&ticket->user->quota, usage_of(ticket->user_class), bytes, wall_s);
+    }
+}
+
+void shaper_foresee(struct shaper_ticket *ticket, uint64_t bytes, struct shaper_time now) {
+    assert(ticket->foreseen.bytes == 0);
+    use_bytes(ticket, bytes, now.wall_s, &ticket->foreseen);
+    ticket->foreseen.bytes = bytes;
+}
+
+static void take_back(const struct shaper_ticket *ticket, uint64_t bytes) {
+    const struct shaper_foreseen *foreseen = &ticket->foreseen;
+    quota_take_back(&ticket->host->quota, usage_of(ticket->host_class), bytes, foreseen->host_epoch);
+    if (ticket->client != NULL) {
+        client_record_take_back(ticket->client, bytes, foreseen->host_epoch);
+    }
+    if (ticket->user != NULL) {
+        quota_take_back(&ticket->user->quota, usage_of(ticket->user_class), bytes, foreseen->user_epoch);
+    }
+}
+
+/* What was written is not what was foreseen. */
+__attribute__((noinline)) static void correct_use(const struct shaper_ticket *ticket, uint64_t bytes, int64_t wall_s) {
+    uint64_t foreseen = ticket->foreseen.bytes;
+    if (bytes > foreseen) {
+        use_bytes(ticket, bytes - foreseen, wall_s, &(struct shaper_foreseen){0});
+    } else {
+        take_back(ticket, foreseen - bytes);
+    }
+}
+
+static inline void count_bytes(struct shaper_ticket *ticket, uint64_t bytes, int64_t wall_s) {
     for (size_t i = 0; i < ticket->tally_count; i++) {
         tally_add(&ticket->tallies[i]->value[TALLY_BYTES_OUT], bytes);
     }
-    struct quota_class *class = ticket->host_class != NULL ? &ticket->host_class->usage : NULL;
-    uint64_t epoch = quota_count(&ticket->host->quota, class, bytes, wall_s);
     if (ticket->client != NULL) {
-        client_record_count(ticket->client, bytes, epoch, wall_s);
+        client_record_count(ticket->client, bytes, wall_s);
     }
-    if (ticket->user != NULL) {
-        quota_count(&ticket->user->quota, ticket->user_class != NULL ? &ticket->user_class->usage : NULL, bytes,
-                    wall_s);
+    if (bytes != ticket->foreseen.bytes) {
+        correct_use(ticket, bytes, wall_s);
     }
+    ticket->foreseen.bytes = 0;
 }
 
 /* A turn of which something is left, or that was taken from the lanes before. */

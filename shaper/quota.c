@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "config/arena.h"
+#include "shaper/atomic_floor.h"
 
 /* Clocks of workers are read at different moments, and may be set back a little: so long a newer period is kept. */
 static const int64_t clock_tolerance_s = 60;
@@ -163,6 +164,16 @@ void quota_set_limits(struct quota *quota, const struct quota_limits *limits) {
     }
     atomic_store_explicit(&quota->fresh_until_s, never_fresh_s, memory_order_release);
     pthread_mutex_unlock(&quota->lock);
+}
+
+void quota_take_back(struct quota *quota, struct quota_class *class, uint64_t bytes, uint64_t epoch) {
+    if (atomic_load_explicit(&quota->epoch, memory_order_relaxed) != epoch) {
+        return;
+    }
+    atomic_subtract_to_floor(&quota->used_bytes, bytes);
+    if (class != NULL) {
+        atomic_subtract_to_floor(&class->used_bytes, bytes);
+    }
 }
 
 int64_t quota_next_allowance_s(struct quota *quota, int64_t now_s) {

@@ -135,6 +135,10 @@ static inline uint64_t quota_count(struct quota *quota, struct quota_class *clas
     return atomic_load_explicit(&quota->epoch, memory_order_relaxed);
 }
 
+/* Bytes counted a moment ago have not been sent after all; the epoch is what quota_count() returned for them. Nothing
+ * when another period has begun since. */
+void quota_take_back(struct quota *quota, struct quota_class *class, uint64_t bytes, uint64_t epoch);
+
 /* ---- the rest ---- */
 
 /* Seconds until more is allowed, at least 1; 0: never. */

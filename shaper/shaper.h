@@ -116,11 +116,15 @@ struct shaper_ticket {
     uint64_t upload_bits_per_s;
     struct ip_address address; /* masked */
     uint64_t first_bytes;      /* still to go out at once */
-    size_t count_count;        /* of counts[] below: of scopes, in their order, and of the class */
-    bool is_counted;           /* among the requests being served, in all of counts[] */
-    bool has_left;             /* it was, and shaper_leave() has given its places back */
-    bool has_begun;            /* the response */
-    bool follows_quota;        /* a speed changes when a quota is exceeded */
+    struct shaper_foreseen {   /* counted in the quotas before the write; until the next charge */
+        uint64_t bytes;        /* 0: none */
+        uint64_t host_epoch, user_epoch;
+    } foreseen;
+    size_t count_count; /* of counts[] below: of scopes, in their order, and of the class */
+    bool is_counted;    /* among the requests being served, in all of counts[] */
+    bool has_left;      /* it was, and shaper_leave() has given its places back */
+    bool has_begun;     /* the response */
+    bool follows_quota; /* a speed changes when a quota is exceeded */
     bool dry_run;
     bool is_uncapped;                      /* nothing holds: its bytes are only counted */
     struct tally *tallies[TICKET_TALLIES]; /* of the host, the user and the class, this worker's; so many as are
@@ -179,14 +183,20 @@ struct shaper_grant shaper_reserve(struct shaper_ticket *ticket, const struct sh
                                    enum shaper_direction direction, uint64_t wanted_bytes, struct shaper_time now);
 
 /* So many bytes were moved, within the turn or, where that could not be helped, beyond it. Those of a response count in
- * the quotas. A turn for a small response is only noted, and taken from the speeds here: so this is called before the
- * caller turns to anything else, even if nothing could be moved. */
+ * the quotas. */
 void shaper_charge(struct shaper_ticket *ticket, enum shaper_direction direction, uint64_t bytes,
                    struct shaper_time now);
 
-/* There is such a turn, and nothing has been charged since. */
-static inline bool shaper_has_noted(const struct shaper_ticket *ticket) {
-    return ticket->holds[SHAPER_RESPONSE].is_noted;
+/* The last bytes of the response are about to be written, so many since the last charge: they count in the quotas
+ * before the client can have them, so that when it comes again at once, to whichever worker, it is judged with them.
+ * Once before each charge. */
+void shaper_foresee(struct shaper_ticket *ticket, uint64_t bytes, struct shaper_time now);
+
+/* The response is to be charged before its worker turns to anything else, even if nothing could be moved: its turn is
+ * that of a small response, which is only noted, and taken from the speeds by the charge; or its last bytes were
+ * foreseen, of which the charge takes back what was not moved. */
+static inline bool shaper_awaits_charge(const struct shaper_ticket *ticket) {
+    return ticket->holds[SHAPER_RESPONSE].is_noted || ticket->foreseen.bytes > 0;
 }
 
 /* The rest of the turn is not used: the sender has nothing more to send, or cannot. */

@@ -141,9 +141,36 @@ def test_each_host_has_its_own(weir, server):
 
 
 def test_workers_count_together(weir, server):
+    """Whichever worker the next connection comes to, it is told what the client has had."""
     proxy = weir(host("localhost", "CBandLimit 20000B", "CBandPeriod 1D", url=server.url), workers=4)
     total = served_bytes(proxy)
-    assert 20000 < total < 20000 + 4 * 2 * BODY
+    assert 20000 < total < 20000 + 2 * BODY
+
+
+CLASSES = "<CBandClass lan>\nCBandClassDst 127.0.0.0/8\n</CBandClass>\n"
+
+
+@pytest.mark.parametrize("line", ["CBandLimit 500B", "CBandClassLimit lan 500B", "CBandRemoteLimit 500B"])
+@pytest.mark.parametrize("chunked", [False, True])
+def test_who_has_an_answer_is_judged_with_it_by_every_worker(weir, origin, line, chunked):
+    """The next request is on another connection, most often another worker's, as soon as the last byte has come."""
+
+    def script(connection):
+        while connection.read_request() is not None:
+            body = b"Transfer-Encoding: chunked\r\n\r\n258\r\n" + b"x" * 600 + b"\r\n0\r\n\r\n"
+            connection.send(b"HTTP/1.1 200 OK\r\n" + body if chunked else response(b"x" * 600))
+
+    names = [f"{number}.example" for number in range(100)]
+    url = origin(script).url
+    proxy = weir(CLASSES + "".join(host(name, line, "CBandPeriod 1D", url=url) for name in names), workers=4)
+    connections = [proxy.connect() for _ in range(8)]
+    served = []
+    for number, name in enumerate(names):
+        request = format_request(host=name)
+        assert connections[number % 8].send(request).read_response().status == 200
+        if connections[(number + 1 + number // 8 % 7) % 8].send(request).read_response().status == 200:
+            served.append(name)
+    assert served == []
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,6 @@ static void as_many_requests_as_allowed_are_served_at_a_time(void) {
     end(shaper, binding);
 }
 
-/* Random comings and goings over two hosts of one user, with a model that counts by hand. */
 /* The place is free before the last bytes are written, and taken again when they could not be. */
 static void a_place_is_left_before_the_last_bytes(void) {
     struct shaper *shaper = new_shaper();
@@ -69,6 +68,53 @@ static void a_place_is_left_before_the_last_bytes(void) {
     end(shaper, binding);
 }
 
+static uint64_t used(const struct quota *quota) {
+    return atomic_load(&quota->used_bytes);
+}
+
+/* Foreseen, then written in part, whole, or more than was foreseen: every quota has what was written, and from the
+ * foresight on what will have been. */
+static void last_bytes_count_before_they_are_written(void) {
+    static const struct {
+        uint64_t foreseen, written, then_written;
+    } cases[] = {{600, 600, 0}, {600, 0, 600}, {600, 250, 350}, {600, 700, 0}, {600, 0, 0}, {0, 600, 0}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct shaper *shaper = new_shaper();
+        struct shaper_binding *binding =
+            apply(shaper, "Listen 80\n<CBandClass lan>\nCBandClassDst 10.0.0.0/8\n</CBandClass>\n"
+                          "<CBandUser alice>\nCBandUserLimit 1G\nCBandUserClassLimit lan 1G\n</CBandUser>\n"
+                          "<VirtualHost *:80>\nServerName a\nCBandUser alice\nCBandLimit 500B\n"
+                          "CBandClassLimit lan 1G\nCBandRemoteLimit 1G\n</VirtualHost>\n");
+        struct shaper_ticket ticket, next;
+        expect(admit(binding, 1, 1, 0, &ticket), SHAPER_PASS, SHAPER_REASON_NONE);
+        const struct quota *const quotas[] = {&ticket.host->quota, &ticket.user->quota};
+        const atomic_uint_fast64_t *const others[] = {&ticket.host_class->usage.used_bytes,
+                                                      &ticket.user_class->usage.used_bytes, &ticket.client->used_bytes};
+        uint64_t foreseen = cases[i].foreseen;
+        if (foreseen > 0) {
+            shaper_foresee(&ticket, foreseen, at_s(0));
+        }
+        CU_ASSERT_TRUE(used(quotas[0]) == foreseen && used(quotas[1]) == foreseen);
+        CU_ASSERT_EQUAL(shaper_awaits_charge(&ticket), foreseen > 0);
+        expect(admit(binding, 1, 1, 0, &next), foreseen > 0 ? SHAPER_REFUSE : SHAPER_PASS,
+               foreseen > 0 ? SHAPER_REASON_HOST_QUOTA : SHAPER_REASON_NONE);
+        shaper_release(&next, at_s(0));
+        uint64_t written = cases[i].written;
+        shaper_charge(&ticket, SHAPER_RESPONSE, written, at_s(0));
+        CU_ASSERT_FALSE(shaper_awaits_charge(&ticket));
+        CU_ASSERT_TRUE(used(quotas[0]) == written && used(quotas[1]) == written);
+        written += cases[i].then_written;
+        shaper_charge(&ticket, SHAPER_RESPONSE, cases[i].then_written, at_s(0));
+        CU_ASSERT_TRUE(used(quotas[0]) == written && used(quotas[1]) == written);
+        for (size_t j = 0; j < 3; j++) {
+            CU_ASSERT_EQUAL(atomic_load(others[j]), written);
+        }
+        shaper_release(&ticket, at_s(0));
+        end(shaper, binding);
+    }
+}
+
+/* Random comings and goings over two hosts of one user, with a model that counts by hand. */
 static void counts_match_a_model(void) {
     enum { TICKETS = 40 };
     struct shaper *shaper = new_shaper();
@@ -368,6 +414,7 @@ int main(void) {
     static const CU_TestInfo tests[] = {TEST(a_host_without_limits_serves_all),
                                         TEST(as_many_requests_as_allowed_are_served_at_a_time),
                                         TEST(a_place_is_left_before_the_last_bytes),
+                                        TEST(last_bytes_count_before_they_are_written),
                                         TEST(counts_match_a_model),
                                         TEST(requests_over_the_rate_wait_then_are_refused),
                                         TEST(what_comes_of_an_exceeded_quota),

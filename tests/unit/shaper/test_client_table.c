@@ -37,7 +37,7 @@ static void random_churn_matches_a_list(void) {
             CU_ASSERT_TRUE(pins[i] == 0 || record == records[i]);
             uint64_t used = client_record_used_bytes(record, 0);
             CU_ASSERT_TRUE(used == counted[i] || (pins[i] == 0 && used == 0));
-            client_record_count(record, 1, 0, 0);
+            client_record_use(record, 1, 0);
             counted[i] = used + 1;
             records[i] = record;
             if (++pins[i] > 2 || i % 2 == 0) {
@@ -85,7 +85,7 @@ static void pinned_clients_are_never_forgotten(void) {
     for (uint32_t i = 0; i < ROOM; i++) {
         struct client_key key = key_of(i);
         records[i] = client_table_pin(table, &key, i);
-        client_record_count(records[i], i + 1, 0, 0);
+        client_record_use(records[i], i + 1, 0);
     }
     for (uint32_t i = ROOM; i < 1000; i++) {
         struct client_key key = key_of(i);
@@ -111,7 +111,7 @@ static void the_one_unused_for_longest_goes_first(void) {
     for (uint32_t i = 0; i < 100000; i++) {
         struct client_record *record = client_table_pin(table, &regular, i);
         CU_ASSERT_EQUAL(client_record_used_bytes(record, 0), i);
-        client_record_count(record, 1, 0, 0);
+        client_record_use(record, 1, 0);
         client_table_unpin(table, record, i);
         struct client_key passer = key_of(10 + i);
         client_table_unpin(table, client_table_pin(table, &passer, i), i);
@@ -144,12 +144,16 @@ static void a_table_without_room_gives_nobody_a_record(void) {
 
 static void a_new_epoch_counts_from_zero(void) {
     struct client_record record = {0};
-    client_record_count(&record, 10, 0, 0);
-    client_record_count(&record, 5, 0, 0);
+    client_record_use(&record, 10, 0);
+    client_record_use(&record, 5, 0);
     CU_ASSERT_EQUAL(client_record_used_bytes(&record, 0), 15);
     CU_ASSERT_EQUAL(client_record_used_bytes(&record, 1), 0);
-    client_record_count(&record, 3, 2, 0);
+    client_record_use(&record, 3, 2);
     CU_ASSERT_EQUAL(client_record_used_bytes(&record, 2), 3);
+    client_record_take_back(&record, 2, 1); /* of an epoch that is over */
+    CU_ASSERT_EQUAL(client_record_used_bytes(&record, 2), 3);
+    client_record_take_back(&record, 2, 2);
+    CU_ASSERT_EQUAL(client_record_used_bytes(&record, 2), 1);
 }
 
 struct visitor {
@@ -165,7 +169,7 @@ static void *visit(void *argument) {
         struct client_record *record = client_table_pin(visitor->table, &key, i);
         if (record != NULL) {
             in_flight_enter(&record->scope.in_flight, 0);
-            client_record_count(record, 1, (uint64_t)i / 5000, 0);
+            client_record_use(record, 1, (uint64_t)i / 5000);
             in_flight_leave(&record->scope.in_flight);
             client_table_unpin(visitor->table, record, i);
             visitor->served++;

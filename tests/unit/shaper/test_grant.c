@@ -339,10 +339,10 @@ static void a_small_response_is_owed_when_it_has_gone(void) {
         double before = owed_bytes(lane);
         admit(sim.binding, 0, 1, 0, &ticket);
         struct shaper_grant grant = shaper_reserve(&ticket, sim.binding, SHAPER_RESPONSE, 4000, at_s(0));
-        CU_ASSERT_TRUE(grant.bytes == 4000 && grant.at_ns == at_s(0).mono_ns && shaper_has_noted(&ticket));
+        CU_ASSERT_TRUE(grant.bytes == 4000 && grant.at_ns == at_s(0).mono_ns && shaper_awaits_charge(&ticket));
         CU_ASSERT_DOUBLE_EQUAL(owed_bytes(lane), before, 0.1);
         shaper_charge(&ticket, SHAPER_RESPONSE, cases[i].moved[0], at_s(0));
-        CU_ASSERT_FALSE(shaper_has_noted(&ticket));
+        CU_ASSERT_FALSE(shaper_awaits_charge(&ticket));
         double now_owed = (double)cases[i].moved[0] + cases[i].then_held;
         CU_ASSERT_DOUBLE_EQUAL(owed_bytes(lane) - before, now_owed, 0.1);
         CU_ASSERT_EQUAL(atomic_load(&lane->holders), cases[i].then_held > 0 ? 1 : 0);

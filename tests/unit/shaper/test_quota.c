@@ -234,6 +234,26 @@ static void a_restart_with_a_new_period_keeps_what_was_used(void) {
     quota_destroy(&after);
 }
 
+static void what_was_not_sent_is_taken_back_from_its_own_period(void) {
+    struct quota quota;
+    quota_init(&quota, sizeof(struct quota_class));
+    set_limits(&quota, (struct period_rule){PERIOD_SECONDS, 10, 0}, 1000, NULL);
+    struct quota_class *class = quota_class_of(&quota, 3);
+    uint64_t epoch = quota_count(&quota, class, 1001, 1000);
+    CU_ASSERT_EQUAL(quota_exceeded(&quota, NULL, 1000), QUOTA_TOTAL_EXCEEDED);
+    quota_take_back(&quota, class, 1, epoch);
+    CU_ASSERT_EQUAL(quota_exceeded(&quota, NULL, 1000), 0);
+    CU_ASSERT_EQUAL(atomic_load(&quota.used_bytes), 1000);
+    CU_ASSERT_EQUAL(atomic_load(&class->used_bytes), 1000);
+    quota_take_back(&quota, NULL, 400, epoch);
+    CU_ASSERT_EQUAL(atomic_load(&class->used_bytes), 1000);
+    quota_count(&quota, class, 7, 1010);
+    quota_take_back(&quota, class, 5, epoch);
+    CU_ASSERT_EQUAL(atomic_load(&quota.used_bytes), 7);
+    CU_ASSERT_EQUAL(atomic_load(&class->used_bytes), 7);
+    quota_destroy(&quota);
+}
+
 struct counter {
     struct quota *quota;
     size_t class_id;
@@ -351,6 +371,7 @@ int main(void) {
                                         TEST(a_reset_begins_a_new_period),
                                         TEST(a_restart_goes_on_where_it_was),
                                         TEST(a_restart_with_a_new_period_keeps_what_was_used),
+                                        TEST(what_was_not_sent_is_taken_back_from_its_own_period),
                                         TEST(eight_threads_begin_one_period),
                                         TEST(a_merge_looks_at_the_period),
                                         TEST(what_was_kept_is_resumed),
