@@ -170,15 +170,16 @@ def test_files_left_by_a_process_that_was_killed_go_at_the_next_start(site, dire
     os.mkdir(f"{directory}/dos")
     proxy = site("DOSLogDir dos")
     block(proxy)
-    wait_for(lambda: os.listdir(f"{directory}/dos"), 5, proxy.log())
+    left = f"{directory}/dos/dos-127.0.0.5"
+    wait_for(lambda: os.path.exists(left) and os.path.getsize(left) > 0, 5, proxy.log())
     proxy.send_signal(signal.SIGKILL)
     proxy.exit_code = proxy.process.wait()
     with open(f"{directory}/dos/dos-192.0.2.1", "w", encoding="ascii") as file:
         file.write("this is not weir's\n")
     second = site("DOSLogDir dos")
-    wait_for(lambda: second.get("/").status == 200, 10)
-    assert os.listdir(f"{directory}/dos") == ["dos-192.0.2.1"]
     second.wait_for_log("DOSLogDir: 1 dos- files of processes that have ended are removed")
+    assert os.listdir(f"{directory}/dos") == ["dos-192.0.2.1"]
+    wait_for(lambda: second.get("/").status == 200, 10)
 
 
 def test_no_link_is_followed(site, directory):
