@@ -14,8 +14,11 @@
 #include "proxy/tls_link.h"
 #include "proxy/worker.h"
 
-static bool is_repeatable(const struct exchange *exchange) {
+bool exchange_is_repeatable(const struct exchange *exchange) {
     struct span method = exchange->request.method;
+    if (exchange->error_document_status != 0) {
+        return true; /* whatever the client has asked: make_document_request() */
+    }
     return exchange->request.framing == BODY_NONE &&
            (span_equal(method, SPAN_LITERAL("GET")) || span_equal(method, SPAN_LITERAL("HEAD")) ||
             span_equal(method, SPAN_LITERAL("OPTIONS")));
@@ -33,7 +36,7 @@ void exchange_leave_origin(struct exchange *exchange, bool reusable) {
         struct origin_connection *connection = exchange->connection;
         exchange->connection = NULL;
         if (exchange->aborted && exchange->state != EXCHANGE_TUNNEL &&
-            is_repeatable(exchange)) { /* nobody misses the answer; nothing shall wait for it */
+            exchange_is_repeatable(exchange)) { /* nobody misses the answer; nothing shall wait for it */
             stream_reset_on_close(&connection->stream);
         }
         origin_connection_release(connection, reusable && !exchange->origin->disable_reuse);
@@ -83,6 +86,7 @@ static bool choose_origin(struct exchange *exchange) {
         }
         exchange->origin = exchange->member->origin;
     } else {
+        exchange->member = NULL; /* an ErrorDocument may come from elsewhere than what it stands for */
         exchange->origin = pass->origin;
     }
     struct origin_runtime *runtime = origins_get(origins, exchange->origin);
@@ -148,8 +152,8 @@ enum step_result exchange_step_connect(struct exchange *exchange) {
         return exchange_origin_failed(exchange, 502, END_ORIGIN_TLS,
                                       "the origin is https:// and the host has no SSLProxyEngine On");
     }
-    switch (origin_pool_acquire(exchange->worker->origin_pool, exchange, exchange->fresh_only, !is_repeatable(exchange),
-                                &exchange->connection)) {
+    switch (origin_pool_acquire(exchange->worker->origin_pool, exchange, exchange->fresh_only,
+                                !exchange_is_repeatable(exchange), &exchange->connection)) {
     case ORIGIN_IDLE:
         deadline_cancel(&exchange->worker->deadlines, &exchange->deadline); /* it may have waited for this one */
         if (!origin_connection_is_ready(exchange->connection)) {

@@ -146,6 +146,8 @@ static enum step_result fetch_document(struct exchange *exchange, int status, co
     exchange->route = route;
     exchange->progress = REQUEST_UNSENT;
     exchange->tried_members = 0;
+    exchange->address_attempt = exchange->interim_count = 0;
+    exchange->no_tls = false;
     exchange->state = EXCHANGE_CONNECT;
     return STEP_AGAIN;
 }

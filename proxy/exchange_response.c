@@ -40,11 +40,8 @@ enum step_result exchange_origin_failed(struct exchange *exchange, int status, e
 /* Only a kept connection that closed before a byte of a response, and only for what can be sent again. */
 static bool may_retry(const struct exchange *exchange) {
     const struct origin_connection *connection = exchange->connection;
-    struct span method = exchange->request.method;
     return connection->reused && !exchange->retried && exchange->interim_count == 0 &&
-           connection->stream.bytes_in == connection->bytes_in_before && exchange->request.framing == BODY_NONE &&
-           (span_equal(method, SPAN_LITERAL("GET")) || span_equal(method, SPAN_LITERAL("HEAD")) ||
-            span_equal(method, SPAN_LITERAL("OPTIONS")));
+           connection->stream.bytes_in == connection->bytes_in_before && exchange_is_repeatable(exchange);
 }
 
 static enum step_result closed_early(struct exchange *exchange) {

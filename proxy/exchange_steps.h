@@ -50,6 +50,9 @@ void exchange_take_back_head(struct exchange *exchange);
 /* Closes or keeps the origin's connection and uncounts the origin. Harmless without one. */
 void exchange_leave_origin(struct exchange *exchange, bool reusable);
 
+/* Whether what the origin is asked can be asked again: GET, HEAD or OPTIONS, without a body. */
+bool exchange_is_repeatable(const struct exchange *exchange);
+
 /* Moves what there is of the request's body to the origin. False when the exchange was refused because of it. */
 bool exchange_relay_body(struct exchange *exchange);
 static inline bool exchange_relay_request(struct exchange *exchange) {

@@ -172,3 +172,47 @@ def test_a_bad_answer_of_the_page_s_origin(weir, origin):
     answer = weir(f"Workers 1\nErrorDocument 502 /errors/502.html\nProxyPass / {server.url}").get("/")
     assert answer.status == 502
     assert b"evil" not in answer.body
+
+
+# --- a document that comes from elsewhere than what it stands for -----------------------------------------------------
+
+BEHIND_A_BALANCER = """
+ErrorDocument 502 /errors/502
+<Proxy balancer://members>
+    BalancerMember {bad}deep/path
+</Proxy>
+ProxyPass /errors/ {documents}errors/
+ProxyPass / balancer://members/
+"""
+
+
+def test_a_document_beside_a_balancer_has_its_own_path(weir, origin):
+    bad, documents = origin(pages), origin(pages)
+    client = weir(BEHIND_A_BALANCER.format(bad=bad.url, documents=documents.url)).connect()
+    answer = client.request("/x")
+    assert (answer.status, answer.body) == (502, b"page for /errors/502")
+    assert [request.target for request in bad.requests] == ["/deep/path/x"]
+
+
+def test_a_document_beside_a_balancer_whose_origin_is_down(weir, origin):
+    """Nobody asks that origin again and again, as one asks the members of a balancer."""
+    proxy = weir(BEHIND_A_BALANCER.format(bad=origin(pages).url, documents=f"http://127.0.0.1:{free_port()}/"), workers=1)
+    for _ in range(2):
+        answer = proxy.get("/x")
+        assert answer.status == 502
+        assert b"Bad Gateway" in answer.body
+
+
+def test_a_document_is_asked_for_again_on_a_connection_that_had_been_closed(weir, origin):
+    """Whatever the client has asked, this is a GET."""
+
+    def closing(connection):
+        connection.read_request()
+        connection.answer(b"first")
+        connection.read_head()  # and closes, as if it had closed before
+
+    proxy = weir("Workers 1\nErrorDocument 403 /errors/403\n<Location /no>\nRequire all denied\n</Location>\n"
+                 f"ProxyPass / {origin(closing, pages).url}")  # fmt: skip
+    assert proxy.get("/").body == b"first"
+    answer = proxy.get("/no", method="POST", body=b"form")
+    assert (answer.status, answer.body) == (403, b"page for /errors/403")
