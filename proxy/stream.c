@@ -192,11 +192,11 @@ enum stream_result stream_fill(struct stream *stream) {
         stream->read_short = (size_t)count < room;
         return STREAM_OK;
     }
-    if (count == 0) {
+    if (count == 0 && !stream->reset) {
         stream->eof = true;
         return STREAM_EOF;
     }
-    if (errno == EAGAIN || errno == EINTR) {
+    if (count < 0 && (errno == EAGAIN || errno == EINTR)) {
         stream->read_short = true;
         return STREAM_BLOCKED;
     }
@@ -285,6 +285,7 @@ size_t stream_send(struct stream *stream, struct span bytes) {
     if (result < 0) {
         stream->write_blocked = errno == EAGAIN || errno == EINTR;
         stream->unwritable = !stream->write_blocked;
+        stream->reset |= errno == ECONNRESET; /* EPIPE, where the peer had sent its end before */
         return 0;
     }
     stream->bytes_out += (uint64_t)result;

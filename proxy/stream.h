@@ -39,6 +39,7 @@ struct stream {
     bool eof;                     /* the peer has sent its end */
     bool broken;                  /* a read failed: nothing more will come */
     bool unwritable;    /* a write failed: nothing more can be sent; what the peer has sent can still be read */
+    bool reset;         /* that write was told of a reset, which the kernel tells once: behind it no end is one */
     bool write_blocked; /* the last write took less than was offered: only an EV_WRITE ends this */
     bool read_short;    /* the last read left room: nothing more is waiting */
     bool ends;          /* plain: the end is sent as soon as all is written, so what is written may wait for it */

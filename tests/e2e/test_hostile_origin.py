@@ -1,5 +1,8 @@
 """Origins that answer badly: 502 and a closed connection, never a byte that weir did not understand."""
 # ctest: waits
+import socket
+import struct
+
 import pytest
 from support.client import Closed, format_request
 from support.http import memory_is_below, table
@@ -380,3 +383,25 @@ def test_the_reason_stands_in_the_error_log_and_not_in_the_page(weir, origin):
     assert answer.status == 502
     assert server.url.split("/")[2] not in answer.body.decode()
     proxy.wait_for_log(r"white ?space before")
+
+
+def test_a_reset_that_a_write_was_told_of_is_no_end(weir, origin):
+    """A body that ends with the connection, while the request's own body cannot go on: the kernel tells a reset once."""
+
+    def script(connection):
+        connection.read_head()
+        connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        connection.send("HTTP/1.1 200 OK\r\n\r\nincomplete")
+        wait_for(lambda: connection.origin.goes_on)
+        connection.socket.close()
+
+    server = origin(script)
+    server.goes_on = False
+    client = weir(f"Workers 1\nProxyPass / {server.url}").connect()
+    client.send("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000000\r\n\r\n")
+    client.socket.settimeout(0.5)
+    with pytest.raises(TimeoutError):
+        client.socket.sendall(bytes(100000000))  # until nobody takes more
+    assert client.read_head().status == 200
+    server.goes_on = True
+    assert not client.read_to_end().endswith(b"0\r\n\r\n")
