@@ -333,6 +333,11 @@ static bool work_head(struct client *client) {
     return true;
 }
 
+static void linger(struct client *client) {
+    client->linger_from = client->stream.bytes_in;
+    client_enter(client, CLIENT_LINGER);
+}
+
 static bool work_exchange(struct client *client) {
     assert(client->session != NULL); /* as in every phase from HEAD to EXCHANGE */
     struct exchange *exchange = &client->session->exchange;
@@ -348,10 +353,13 @@ static bool work_exchange(struct client *client) {
     case HTTP1_KEEP:
         client_enter(client, CLIENT_IDLE);
         return true;
+    case HTTP1_CUT: /* the client may not have read yet what was answered before */
+        stream_cut(&client->stream);
+        linger(client);
+        return true;
     case HTTP1_LINGER:
         stream_shutdown(&client->stream);
-        client->linger_from = client->stream.bytes_in;
-        client_enter(client, CLIENT_LINGER);
+        linger(client);
         return true;
     case HTTP1_RESET:
         stream_reset_on_close(&client->stream); /* a response that was cut short must not look whole */
@@ -359,7 +367,7 @@ static bool work_exchange(struct client *client) {
     case HTTP1_CLOSE:
         stream_say_end(&client->stream);
         break;
-    case HTTP1_CUT:
+    case HTTP1_GONE:
         break;
     }
     client->phase = CLIENT_CLOSED;

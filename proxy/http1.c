@@ -275,14 +275,22 @@ static enum http1_ending ending_of(const struct http1_session *session) {
     if (exchange->reason == END_CLIENT_TIMEOUT || exchange->reason == END_CLIENT_SLOW) {
         return HTTP1_RESET;
     }
-    if (!exchange_is_done(exchange) || exchange->aborted || stream->broken || stream->unwritable) {
-        return exchange->aborted && (session->until_close || exchange->reset_client) ? HTTP1_RESET : HTTP1_CUT;
+    if (exchange->aborted && (session->until_close || exchange->reset_client)) {
+        return HTTP1_RESET;
+    }
+    if (!exchange_is_done(exchange) || stream->broken || stream->unwritable) {
+        return HTTP1_GONE;
+    }
+    if (exchange->aborted) {
+        return HTTP1_CUT;
     }
     bool all_read = body_decoder_done(&session->body);
     if (session->keep && all_read && !exchange->close_after) {
         return HTTP1_KEEP;
     }
-    bool silent = all_read && !exchange->close_after && buffer_length(&stream->in) == 0;
+    /* Who did not say that this is its last request may be sending the next one at this moment. */
+    bool may_send = exchange->request.keep_alive || exchange->close_after;
+    bool silent = all_read && !may_send && buffer_length(&stream->in) == 0;
     return silent || stream->eof ? HTTP1_CLOSE : HTTP1_LINGER;
 }
 

@@ -53,9 +53,10 @@ enum http1_ending {
     HTTP1_KEEP,   /* another request may follow on the connection */
     HTTP1_CLOSE,  /* all is said and read: close */
     HTTP1_LINGER, /* all is said, but the client may still be sending */
-    HTTP1_CUT,    /* the response is incomplete: close at once */
-    HTTP1_RESET,  /* the same by a reset: the body ends with the connection and nothing else would tell the client, or
-                   * it takes nothing and the kernel would hold what is queued for it */
+    HTTP1_CUT,    /* the response is incomplete, and its framing tells so */
+    HTTP1_GONE,   /* nothing can be sent any more: close at once */
+    HTTP1_RESET,  /* incomplete, and only a reset can tell: the body ends with the connection, or the client takes
+                   * nothing  and the kernel would hold what is queued for it */
 };
 /* Ends the exchange, which must be done (or never have begun), and gives the session back. */
 enum http1_ending http1_end(struct client *client);

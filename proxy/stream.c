@@ -314,6 +314,12 @@ void stream_shutdown(struct stream *stream) {
     }
 }
 
+void stream_cut(struct stream *stream) {
+    if (stream->fd >= 0) {
+        shutdown(stream->fd, SHUT_WR);
+    }
+}
+
 void stream_let_wait(struct stream *stream, int bytes) {
     (void)setsockopt(stream->fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, sizeof bytes);
 }

@@ -89,6 +89,8 @@ void stream_reset_on_close(struct stream *stream);
 
 /* Tells the peer that no more will come. */
 void stream_shutdown(struct stream *stream);
+/* The same, where what was sent is incomplete: with TLS the end is one that nobody has said (no close_notify). */
+void stream_cut(struct stream *stream);
 
 static inline bool stream_out_empty(const struct stream *stream) {
     return stream->lead.len == 0 && stream->out.start == stream->out.end && !stream->sealed;

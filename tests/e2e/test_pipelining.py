@@ -3,6 +3,7 @@ import pytest
 from support.client import format_request
 from support.http import memory_is_below
 from support.origin import echoing, response
+from support.sockets import has_read_all
 from support.wait import wait_for
 
 
@@ -178,3 +179,23 @@ def test_a_refused_body_does_not_become_a_request(front):
     assert client.read_response().status == 413
     assert client.is_closed()
     assert server.requests == []
+
+
+def test_an_answer_is_not_lost_when_the_next_one_is_cut(front):
+    """The origin breaks off within the second answer while the client still reads the first, and sends a third request."""
+    body = bytes(100000)
+
+    def script(connection):
+        connection.read_request()
+        connection.answer(body)
+        connection.read_request()
+        connection.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nincom")
+
+    proxy, _ = front('Workers 1\nCustomLog log "%U"', script)
+    client = proxy.connect(receive_buffer=4096).send(format_request("/first") + format_request("/second"))
+    proxy.wait_for_log("/second", name="log")
+    client.send(format_request("/third"))
+    wait_for(lambda: has_read_all(proxy.port, client.socket))
+    assert len(client.read_response().body) == len(body)
+    rest = client.read_to_end()
+    assert rest.startswith(b"HTTP/1.1 200 OK\r\n") and b"\r\n0\r\n" not in rest and rest.count(b"HTTP/1.1") == 1
