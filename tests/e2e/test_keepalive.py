@@ -1,10 +1,15 @@
 """How long connections live: the client's (KeepAlive, MaxKeepAliveRequests) and the origin's (the pool)."""
 # ctest: tsan
+import os
+import signal
+import socket
 import threading
 
 import pytest
 from support.client import format_request
+from support.http import table
 from support.origin import answering, response
+from support.sockets import has_read_all
 from support.wait import wait_for
 
 
@@ -238,3 +243,45 @@ def test_a_unix_socket(weir, origin, directory):
         assert proxy.get("/a?b").body == b"ok"
     assert len(server.connections) == 1
     assert server.requests[0].target == "/a?b"
+
+
+def test_what_an_idle_origin_says_unasked_answers_nobody(front):
+    """Such as a 408 before it closes. weir learns of it and of the next request in the same turn of its loop."""
+
+    def script(connection):
+        while (request := connection.read_request()) is not None:
+            connection.answer(request.target.encode())
+
+    proxy, server = front("", script)
+    for number in range(20):
+        client = proxy.connect()
+        assert client.request("/before").body == b"/before"
+        wait_for(lambda: has_read_all(proxy.port, client.socket))
+        os.kill(proxy.pid, signal.SIGSTOP)
+        try:
+            server.connections[-1].send(response(b"unasked", "408 Request Timeout"))
+            if number % 2:
+                server.connections[-1].socket.shutdown(socket.SHUT_RDWR)
+            client.send(format_request("/asked"))
+        finally:
+            os.kill(proxy.pid, signal.SIGCONT)
+        assert client.read_response().body == b"/asked"
+
+
+@pytest.mark.parametrize("version, config", table(
+    ("the-last-by-configuration", "HTTP/1.1", "MaxKeepAliveRequests 1"),
+    ("ends-with-the-connection", "HTTP/1.0", ""),
+))  # fmt: skip
+def test_an_answer_that_ends_the_connection_survives_the_next_request(front, version, config):
+    """The client did not know that the connection would end: what it sends behind must not destroy the answer."""
+    body = bytes(100000)
+    whole = b"HTTP/1.1 200 OK\r\n\r\n" if version == "HTTP/1.0" else f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    proxy, _ = front(f'{config}\nCustomLog log "%U"', answering(whole + body, close=version == "HTTP/1.0"))
+    client = proxy.connect(receive_buffer=4096)
+    client.send(f"GET /first {version}\r\nHost: localhost\r\nConnection: keep-alive\r\n\r\n")
+    proxy.wait_for_log("/first", name="log")  # all of it is the kernel's
+    client.send(format_request("/second"))
+    wait_for(lambda: has_read_all(proxy.port, client.socket))
+    head, got = client.read_to_end().split(b"\r\n\r\n", 1)
+    assert b"Connection: close" in head
+    assert len(got) == len(body)
