@@ -163,13 +163,6 @@ struct client *client_next(const struct client *client) {
     return client->next;
 }
 
-void client_drain(struct client *client) {
-    if (client->phase == CLIENT_IDLE || client->phase == CLIENT_PROXY_HEADER || client->phase == CLIENT_HANDSHAKE) {
-        stream_say_end(&client->stream);
-        free_client(client);
-    }
-}
-
 void client_abort(struct client *client) {
     if (client->session != NULL) {
         exchange_abort(&client->session->exchange, END_STOPPED);
@@ -272,6 +265,24 @@ static void settle(struct client *client) {
     settle_deadline(client);
 }
 
+/* Its last answer has said that another request may follow, and one may be under way. */
+static void shorten_idle(struct client *client) {
+    if (client->idle_timeout_ns > DRAIN_IDLE_NS) {
+        client->idle_timeout_ns = DRAIN_IDLE_NS;
+    }
+}
+
+void client_drain(struct client *client) {
+    if (client->phase == CLIENT_IDLE && client->stream.worker->now_ns - client->since_ns < DRAIN_IDLE_NS) {
+        shorten_idle(client);
+        settle(client);
+    } else if (client->phase == CLIENT_IDLE || client->phase == CLIENT_PROXY_HEADER ||
+               client->phase == CLIENT_HANDSHAKE) {
+        stream_say_end(&client->stream);
+        free_client(client);
+    }
+}
+
 /* --- work, phase by phase; each returns whether there is more to do now ---------------------------------------------
  */
 
@@ -308,7 +319,7 @@ static bool work_proxy_header(struct client *client) {
 
 static bool work_idle(struct client *client) {
     if (buffer_length(&client->stream.in) == 0) {
-        if (client->stream.eof || client->stream.broken || (client->stream.worker->draining && client->requests > 0)) {
+        if (client->stream.eof || client->stream.broken) {
             client->phase = CLIENT_CLOSED;
         }
         return false;
@@ -351,6 +362,9 @@ static bool work_exchange(struct client *client) {
     }
     switch (http1_end(client)) {
     case HTTP1_KEEP:
+        if (client->stream.worker->draining) {
+            shorten_idle(client);
+        }
         client_enter(client, CLIENT_IDLE);
         return true;
     case HTTP1_CUT: /* the client may not have read yet what was answered before */

@@ -26,7 +26,8 @@ void client_accept(struct worker *worker, int fd, const struct client_origin *th
 /* Beyond MaxConnections: answers 503 where the protocol allows it at once, and closes. */
 void client_refuse(struct worker *worker, int fd, const struct client_origin *through);
 
-/* The worker drains: an idle connection is closed now, a busy one after its response. */
+/* The worker has drained for DRAIN_IDLE_NS: a connection that has been idle for as long is closed now, another when it
+ * has, and a busy one after its response, which says so. */
 void client_drain(struct client *client);
 
 /* Closes at once, whatever is under way. */

@@ -38,9 +38,6 @@ struct mail {
     size_t connection_limit;
 };
 
-/* How long a kept-alive connection may bring one more request after draining began: one that is under way would be lost
- * if its connection were closed at once. The answer to it says that the connection ends. */
-#define DRAIN_IDLE_SECONDS 1.0
 #define WHEEL_LATE_SECONDS 0.001
 
 static void free_mail(struct mail *mail, bool close_sockets) {
@@ -136,7 +133,7 @@ static void drain(struct worker_thread *thread) {
     worker_accept_rest_of_queue(thread);
     worker_close_listeners(thread, NULL);
     worker->draining = true;
-    ev_timer_set(&thread->drain_timer, DRAIN_IDLE_SECONDS, 0.);
+    ev_timer_set(&thread->drain_timer, (double)DRAIN_IDLE_NS / 1e9, 0.);
     ev_timer_start(worker->loop, &thread->drain_timer);
     end_if_drained(worker);
 }
@@ -254,7 +251,7 @@ static void init_watchers(struct worker_thread *thread) {
     ev_timer_init(&thread->wheel_timer, on_wheel, 0., 0.);
     thread->wheel_timer.data = thread;
     thread->wheel_tick = DEADLINE_NEVER;
-    ev_timer_init(&thread->drain_timer, on_drain_idle, DRAIN_IDLE_SECONDS, 0.);
+    ev_timer_init(&thread->drain_timer, on_drain_idle, (double)DRAIN_IDLE_NS / 1e9, 0.);
     thread->drain_timer.data = worker;
     worker_init_accept(thread);
 }

@@ -16,6 +16,11 @@
 #include "proxy/generation.h"
 #include "proxy/ready_answer.h"
 
+/* How long a kept-alive connection may bring one more request after draining began, or after an answer that did not
+ * know of it: one that is under way would be lost if its connection were closed at once. The answer to it says that the
+ * connection ends. */
+#define DRAIN_IDLE_NS INT64_C(1000000000)
+
 struct client;
 struct mailbox;
 struct origin_pool;

@@ -202,6 +202,30 @@ def test_draining_serves_one_more_request(weir, origin, connect):
     assert proxy.wait() == 0
 
 
+def test_draining_serves_one_more_request_after_an_answer_under_way(weir, origin, connect):
+    """Its head went out before, and did not say that the connection would end."""
+
+    def script(connection):
+        while connection.read_request() is not None:
+            connection.send("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\none")
+            wait_for(lambda: connection.origin.goes_on)
+            connection.send("two")
+
+    server = origin(script)
+    server.goes_on = False
+    proxy = weir(f"ProxyPass / {server.url}")
+    client = connect(proxy.port).send(format_request("/"))
+    assert client.read_head().header("Connection") is None
+    proxy.send_signal(signal.SIGTERM)
+    proxy.wait_for_log("ending 1 client connections")
+    server.goes_on = True
+    assert client.read_exactly(6) == b"onetwo"
+    answer = client.request("/")
+    assert (answer.body, answer.header("Connection")) == (b"onetwo", "close")
+    assert client.is_closed()
+    assert proxy.wait() == 0
+
+
 def hang(connection):
     connection.read_request()
     connection.wait_closed(deadline=60)
