@@ -250,7 +250,7 @@ static void settle_writing(struct http1_session *session) {
     }
 }
 
-static void settle(struct client *client) {
+static inline void settle(struct client *client) {
     struct stream *stream = &client->stream;
     if (client->session != NULL) {
         settle_writing(client->session);
