@@ -371,7 +371,8 @@ void exchange_end(struct exchange *exchange, bool logged) {
     if (exchange->counted) {
         counters_subtract(&exchange->worker->counters, COUNTER_REQUESTS_ACTIVE, 1);
     }
-    if (exchange->connection != NULL || exchange->runtime != NULL || exchange->pipe != NULL || exchange->is_waiting) {
+    if (exchange->connection != NULL || exchange->runtime != NULL || exchange->pipe != NULL || exchange->is_waiting ||
+        exchange->is_woken) {
         exchange_leave_origin(exchange, false);
     }
     status_job_leave(&exchange->status_job);

@@ -170,6 +170,7 @@ struct exchange {
     uint64_t body_bytes_out;
     void *waiter_next; /* origin_pool.c: the queue for a connection */
     bool is_waiting;
+    bool is_woken; /* it was that one's turn, and it has not tried yet */
 
     /* All before is cleared for each request, and of the ticket what says that there is none. */
     struct shaper_ticket ticket;

@@ -25,7 +25,7 @@ bool exchange_is_repeatable(const struct exchange *exchange) {
 }
 
 void exchange_leave_origin(struct exchange *exchange, bool reusable) {
-    if (exchange->is_waiting) {
+    if (exchange->is_waiting || exchange->is_woken) {
         origin_pool_cancel_wait(exchange->worker->origin_pool, exchange);
     }
     if (exchange->pipe != NULL) {

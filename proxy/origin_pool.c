@@ -157,7 +157,16 @@ static void wake_waiter(struct origin_pool_entry *entry) {
     struct exchange *exchange = entry->first_waiter;
     if (exchange != NULL) {
         origin_pool_cancel_wait(entry->pool, exchange);
+        exchange->is_woken = true;
         exchange_kick(exchange);
+    }
+}
+
+/* Who was woken and takes no connection wakes the next: nobody else would, with none in use that could come free. */
+static void pass_turn_on(struct origin_pool_entry *entry, struct exchange *exchange) {
+    if (exchange->is_woken) {
+        exchange->is_woken = false;
+        wake_waiter(entry);
     }
 }
 
@@ -268,6 +277,7 @@ enum origin_acquire origin_pool_acquire(struct origin_pool *pool, struct exchang
         } else {
             exchange->waiter_next = NULL;
             exchange->is_waiting = true;
+            exchange->is_woken = false;
             if (entry->last_waiter != NULL) {
                 entry->last_waiter->waiter_next = exchange;
             } else {
@@ -280,18 +290,26 @@ enum origin_acquire origin_pool_acquire(struct origin_pool *pool, struct exchang
     if (*connection == NULL) {
         /* Who asks and leaves at once, again and again, would have the origin accept as many connections. */
         if (exchange->operations->is_gone(exchange->downstream)) {
+            pass_turn_on(entry, exchange);
             return ORIGIN_UNWANTED;
         }
         *connection = new_connection(entry, exchange);
     }
     if (*connection == NULL) {
+        int error = errno;
+        pass_turn_on(entry, exchange);
+        errno = error;
         return ORIGIN_FAILED;
     }
+    exchange->is_woken = false;
     attach(*connection, exchange);
     return (*connection)->connecting ? ORIGIN_CONNECTING : ORIGIN_IDLE;
 }
 
 void origin_pool_cancel_wait(struct origin_pool *pool, struct exchange *exchange) {
+    if (exchange->is_woken) {
+        pass_turn_on(find_entry(pool, exchange), exchange);
+    }
     if (!exchange->is_waiting) {
         return;
     }

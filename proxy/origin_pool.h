@@ -57,7 +57,8 @@ void origin_connection_begin_tls(struct origin_connection *connection, const str
 /* Connected, and where TLS is spoken its handshake is over. */
 bool origin_connection_is_ready(const struct origin_connection *connection);
 
-/* Out of the queue again, when the exchange ends while it waits. */
+/* Out of the queue again, when the exchange ends while it waits. One that was woken and has not tried yet gives its
+ * turn to the next. */
 void origin_pool_cancel_wait(struct origin_pool *pool, struct exchange *exchange);
 
 /* The exchange is over: kept for the next when `reusable`, else closed. */

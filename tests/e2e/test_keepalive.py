@@ -285,3 +285,22 @@ def test_an_answer_that_ends_the_connection_survives_the_next_request(front, ver
     head, got = client.read_to_end().split(b"\r\n\r\n", 1)
     assert b"Connection: close" in head
     assert len(got) == len(body)
+
+
+def test_all_who_wait_for_a_place_learn_that_the_origin_is_down(weir, origin, directory):
+    """One of them is woken when the place comes free, and finds no origin: then it is the next one's turn."""
+
+    def script(connection):
+        connection.read_request()
+        wait_for(lambda: connection.origin.goes_on)
+
+    server = origin(script, path=f"{directory}/origin.sock")
+    server.goes_on = False
+    proxy = weir(f"Workers 1\nProxyTimeout 300\nProxyPass / {server.url} max=1 retry=0")
+    clients = [proxy.connect().send(format_request(f"/{number}")) for number in range(4)]
+    server.wait_for_requests(1)
+    wait_for(lambda: all(has_read_all(proxy.port, client.socket) for client in clients))
+    server.stop(connections=False)
+    os.unlink(server.path)
+    server.goes_on = True
+    assert sorted(client.read_response().status for client in clients) == [502, 503, 503, 503]
