@@ -37,7 +37,9 @@ int64_t http1_deadline_ns(const struct http1_session *session) {
         int64_t window_ns = slow_reader_deadline_ns(&session->writing.slow);
         return window_ns != 0 && window_ns < at_ns ? window_ns : at_ns;
     }
-    if (exchange->waiting_body && !session->raw && !exchange_awaits_continue(exchange)) {
+    /* Whom the origin has answered already may well stop sending (RFC 9110, 10.1.1), and reads. */
+    bool body_is_due = exchange->waiting_body && !session->raw && !exchange->head_sent;
+    if (body_is_due && !exchange_awaits_continue(exchange)) {
         return read_deadline_ns(&settings->read_body, session->body_since_ns, session->body.data_bytes);
     }
     return 0;

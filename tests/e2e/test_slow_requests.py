@@ -219,3 +219,20 @@ def test_stalled_clients_hold_bounded_memory(weir, origin):
     server.wait_for_connections(100, 20)
     time.sleep(1)
     assert proxy.memory() - before < 150 * 200_000, proxy.memory() - before
+
+
+def test_a_client_that_stops_sending_for_an_early_answer_gets_all_of_it(weir, origin):
+    """It was answered before its body was whole, and has nothing more to say: RequestReadTimeout is not for it."""
+
+    def script(connection):
+        connection.read_head()
+        connection.send("HTTP/1.1 403 Forbidden\r\nContent-Length: 6\r\n\r\none")
+        time.sleep(2.5 * SLOWNESS)
+        connection.send("two")
+        connection.wait_closed()
+
+    proxy = weir(f"Workers 1\nRequestReadTimeout body=1\nProxyPass / {origin(script).url}")
+    client = proxy.connect().send("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\npart")
+    answer = client.read_response()
+    assert (answer.status, answer.body) == (403, b"onetwo")
+    assert client.is_closed()
