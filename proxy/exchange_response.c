@@ -160,7 +160,7 @@ static enum step_result final_head(struct exchange *exchange) {
                              worker_http_date(exchange->worker));
     restore_upgrade(exchange, offered);
     exchange->head_sent = true;
-    if (exchange->progress == REQUEST_SENDING) {
+    if (exchange->progress != REQUEST_SENT) {
         exchange->close_after = true; /* the rest of the body is still read, but nobody could tell where it ends */
     }
     exchange->operations->send_head(exchange->downstream, &exchange->response);

@@ -1,5 +1,7 @@
 """Origins that answer badly: 502 and a closed connection, never a byte that weir did not understand."""
 # ctest: waits
+import os
+import signal
 import socket
 import struct
 
@@ -405,3 +407,29 @@ def test_a_reset_that_a_write_was_told_of_is_no_end(weir, origin):
     assert client.read_head().status == 200
     server.goes_on = True
     assert not client.read_to_end().endswith(b"0\r\n\r\n")
+
+
+def test_an_answer_of_an_origin_that_takes_no_more_says_that_the_connection_ends(weir, origin):
+    """weir learns of the answer and, first, that the rest of the request's body cannot be sent."""
+
+    def script(connection):
+        connection.read_head()
+        wait_for(lambda: connection.origin.goes_on)
+        connection.answer(b"early")
+
+    server = origin(script)
+    server.goes_on = False
+    proxy = weir(f"Workers 1\nProxyPass / {server.url}")
+    client = proxy.connect()
+    client.send("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000000\r\n\r\n")
+    client.socket.settimeout(0.5)
+    with pytest.raises(TimeoutError):
+        client.socket.sendall(bytes(100000000))  # until nobody takes more
+    os.kill(proxy.pid, signal.SIGSTOP)
+    try:
+        server.goes_on = True
+        wait_for(lambda: server.connections[0].over)
+    finally:
+        os.kill(proxy.pid, signal.SIGCONT)
+    answer = client.read_response()
+    assert (answer.body, answer.header("Connection")) == (b"early", "close")
