@@ -203,11 +203,13 @@ static inline enum step_result take_step(struct exchange *exchange) {
 
 void exchange_run(struct exchange *exchange) {
     log_set_context(print_context, exchange);
-    exchange->waiting_client = exchange->waiting_body = false;
+    exchange->waiting_client = exchange->waiting_body = exchange->head_waits = false;
     while (exchange->state != EXCHANGE_DONE && take_step(exchange) == STEP_AGAIN) {
     }
     if (exchange->state != EXCHANGE_DONE) {
-        exchange->operations->flush(exchange->downstream);
+        if (!exchange->head_waits) {
+            exchange->operations->flush(exchange->downstream);
+        }
         exchange_charge_response(exchange);
         exchange_set_pace_timer(exchange);
         renew_deadline(exchange);

@@ -154,6 +154,7 @@ struct exchange {
     enum shaper_reason shaping_reason;
     bool shaping_dry;                   /* it decided so in a dry run */
     bool is_paced;                      /* the last grant was under a cap */
+    bool head_waits;                    /* for its turn: a response without a body */
     int64_t delay_ns, delayed_until_ns; /* state DELAY */
     int64_t retry_after_s;              /* of an answer of the shaper's or of a block; 0: no such field */
     enum burst_reason burst_reason;     /* why burst blocking refuses the request, or would but for DOSLogOnly */

@@ -313,6 +313,10 @@ enum step_result exchange_step_relay(struct exchange *exchange) {
     case RELAYED_BAD:
         return exchange_origin_failed(exchange, 502, END_ORIGIN_CUT, problem.text);
     case RELAYED_END:
+        if (exchange->body_bytes_out == 0 && !exchange_may_end_bodiless(exchange)) {
+            exchange->head_waits = exchange->waiting_client = true;
+            return STEP_WAIT;
+        }
         exchange->operations->send_end(exchange->downstream, &exchange->connection->body.trailers);
         return exchange_finish(exchange, exchange->error_document_status != 0 ? exchange->reason : END_COMPLETE);
     case RELAYED_WAIT:

@@ -126,6 +126,11 @@ size_t exchange_grant(struct exchange *exchange, enum shaper_direction direction
     return grant.bytes < wanted ? (size_t)grant.bytes : wanted;
 }
 
+bool exchange_may_end_bodiless(struct exchange *exchange) {
+    uint64_t head = exchange->operations->bytes_given(exchange->downstream) - exchange->charged_bytes;
+    return head == 0 || exchange_grant(exchange, SHAPER_RESPONSE, (size_t)head) > 0;
+}
+
 bool exchange_has_small_turns(struct exchange *exchange) {
     if (exchange->ticket.follows_quota) {
         return true; /* looked at again every few bytes */

@@ -9,6 +9,11 @@
  * Whoever is granted some and moves them says so with exchange_charge(). */
 size_t exchange_grant(struct exchange *exchange, enum shaper_direction direction, size_t wanted);
 
+/* Of a response without a body: whether its head may go. False: not before a moment at which the exchange is run again
+ * by itself. If heads alone did not wait for their turns, who asks for them would be faster than any cap, and everybody
+ * else would wait until that was made up for. */
+bool exchange_may_end_bodiless(struct exchange *exchange);
+
 /* Whether the response goes in turns that are too small for a pipe, or may begin to while it is sent: then its bytes
  * pass through weir's hands. */
 bool exchange_has_small_turns(struct exchange *exchange);

@@ -9,6 +9,7 @@ import pytest
 from support.apache import content
 from support.client import Connection, format_request
 from support.origin import response
+from support.wait import SLOWNESS
 
 KBPS_800 = 800 * 1024 / 8  # bytes in a second
 KBPS_1600 = 2 * KBPS_800
@@ -452,3 +453,24 @@ def test_the_random_pulse_is_accepted(shaped):
     proxy = shaped("CBandRandomPulse On\nCBandSpeed 1600kbps 0 0")
     proxy.wait_for_log("CBandRandomPulse")
     assert_rate(measure([ask(proxy)], seconds=0.6)[0], KBPS_1600)
+
+
+@pytest.mark.parametrize("method, status", [("HEAD", "200 OK"), ("GET", "304 Not Modified"), ("GET", "204 No Content")])
+def test_heads_alone_are_under_the_cap(weir, origin, connect, method, status):
+    """Who asks for heads only is not faster, and others do not wait for what that one had beyond the cap."""
+
+    def heads(connection):
+        while (request := connection.read_request()) is not None:
+            if request.target == "/page":
+                connection.answer(b"x" * 1000)
+            else:
+                connection.send(f"HTTP/1.1 {status}\r\nETag: \"{'e' * 900}\"\r\n\r\n")
+
+    proxy = weir(f"MaxKeepAliveRequests 0\nCBandSpeed 16kb/s 0 0\nProxyPass / {origin(heads).url}")
+    client = connect(proxy.port)
+    begin = time.monotonic()
+    count = sum(len(client.request("/", method=method).raw_head) for _ in range(60))
+    assert time.monotonic() - begin > 0.8 * (count / 16384 - 0.5)  # half a second may be owed
+    begin = time.monotonic()
+    assert proxy.get("/page").status == 200
+    assert time.monotonic() - begin < 2 * SLOWNESS
