@@ -194,7 +194,7 @@ def test_draining_serves_one_more_request(weir, origin, connect):
     client = connect(proxy.port)
     assert client.request("/").header("Connection") is None
     proxy.send_signal(signal.SIGTERM)
-    proxy.wait_for_log("ending 1 client connections")
+    wait_for(lambda: not listens(proxy.port), 5, "the workers to drain")
     answer = client.request("/")
     assert answer.status == 200
     assert answer.header("Connection") == "close"
@@ -217,7 +217,7 @@ def test_draining_serves_one_more_request_after_an_answer_under_way(weir, origin
     client = connect(proxy.port).send(format_request("/"))
     assert client.read_head().header("Connection") is None
     proxy.send_signal(signal.SIGTERM)
-    proxy.wait_for_log("ending 1 client connections")
+    wait_for(lambda: not listens(proxy.port), 5, "the workers to drain")
     server.goes_on = True
     assert client.read_exactly(6) == b"onetwo"
     answer = client.request("/")

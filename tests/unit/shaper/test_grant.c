@@ -107,6 +107,28 @@ static void an_idle_connection_takes_no_share(void) {
     finish();
 }
 
+/* New connections that take the head and leave, a thousand a second for 5 s: who comes then waits, but not for them
+ * all.
+ */
+static void heads_alone_do_not_shut_others_out(void) {
+    begin_with_cap("20kB/s");
+    for (unsigned i = 0; i < 5000; i++) {
+        struct shaper_ticket ticket;
+        double now_s = (double)i / 1000;
+        admit(sim.binding, 0, i, now_s, &ticket);
+        shaper_charge(&ticket, SHAPER_RESPONSE, 300, at_s(now_s));
+        shaper_reserve(&ticket, sim.binding, SHAPER_RESPONSE, 10000, at_s(now_s));
+        shaper_charge(&ticket, SHAPER_RESPONSE, 0, at_s(now_s));
+        shaper_release(&ticket, at_s(now_s));
+    }
+    struct shaper_ticket ticket;
+    admit(sim.binding, 0, 6000, 5, &ticket);
+    struct shaper_grant grant = shaper_reserve(&ticket, sim.binding, SHAPER_RESPONSE, 1000, at_s(5));
+    CU_ASSERT_TRUE(grant.at_ns > at_s(9).mono_ns && grant.at_ns < at_s(10.2).mono_ns);
+    shaper_release(&ticket, at_s(5));
+    finish();
+}
+
 /* Nine of ten stop with a turn outstanding; the last has the whole cap within 100 ms. */
 static void who_stops_leaves_its_share(void) {
     for (size_t i = 3; i < SPEEDS; i++) {
@@ -280,7 +302,7 @@ static void a_client_over_its_quota_goes_on_at_the_exceeded_speed(void) {
 
 /* Turns used in part, given back, and overrun, in any order: what is owed in the end is what was sent. */
 static void what_was_sent_is_what_is_owed(void) {
-    begin_with_cap("1MB/s");
+    begin_with_cap("1Gbps"); /* at which all of it is owed for less than the 5 s that overruns may add */
     struct shaper_ticket tickets[3];
     uint64_t sent = 0, turns[3] = {0};
     uint32_t seed = 17;
@@ -414,6 +436,7 @@ static void request_bodies_have_a_speed_of_their_own(void) {
 int main(void) {
     static const CU_TestInfo tests[] = {TEST(equal_connections_share_a_cap_evenly),
                                         TEST(an_idle_connection_takes_no_share),
+                                        TEST(heads_alone_do_not_shut_others_out),
                                         TEST(who_stops_leaves_its_share),
                                         TEST(a_small_page_does_not_wait_behind_the_bulk),
                                         TEST(many_small_pages_are_held_to_the_cap),
