@@ -237,7 +237,7 @@ static bool still_open(struct origin_connection *connection) {
 /* The loop knows already that something has come on it, an end or bytes that nobody asked for, and has its event still
  * before it: libev runs the events of one turn in no order that matters here. Taken as it is, such bytes would pass for
  * the answer to the next request (RFC 9112, 9.2). */
-static bool has_news(const struct origin_connection *connection) {
+static bool has_news(struct origin_connection *connection) {
     return ev_is_pending(&connection->stream.watcher);
 }
 
