@@ -17,7 +17,7 @@
 bool exchange_is_repeatable(const struct exchange *exchange) {
     struct span method = exchange->request.method;
     if (exchange->error_document_status != 0) {
-        return true; /* whatever the client has asked: make_document_request() */
+        return true; /* a GET for the document, whatever the client has asked */
     }
     return exchange->request.framing == BODY_NONE &&
            (span_equal(method, SPAN_LITERAL("GET")) || span_equal(method, SPAN_LITERAL("HEAD")) ||

@@ -6,7 +6,7 @@
 #include "proxy/exchange_steps.h"
 
 /* How many bytes of `wanted` may be moved now. 0: none before a moment at which the exchange is run again by itself.
- * Whoever is granted some and moves them says so with exchange_charge(). */
+ * Whoever is granted some and moves them says so with exchange_charge_response() or exchange_charge_request(). */
 size_t exchange_grant(struct exchange *exchange, enum shaper_direction direction, size_t wanted);
 
 /* Of a response without a body: whether its head may go. False: not before a moment at which the exchange is run again

@@ -56,7 +56,7 @@ enum http1_ending {
     HTTP1_CUT,    /* the response is incomplete, and its framing tells so */
     HTTP1_GONE,   /* nothing can be sent any more: close at once */
     HTTP1_RESET,  /* incomplete, and only a reset can tell: the body ends with the connection, or the client takes
-                   * nothing  and the kernel would hold what is queued for it */
+                   * nothing and the kernel would hold what is queued for it */
 };
 /* Ends the exchange, which must be done (or never have begun), and gives the session back. */
 enum http1_ending http1_end(struct client *client);

@@ -3,8 +3,6 @@
  * Each speed over the ticket answers with a time for one quantum; the latest holds. Always true: a direction has at
  * most one reservation, the same in all its lanes or, while it is only noted, in none; what is not sent of it is given
  * back to each. */
-#include <assert.h>
-
 #include "shaper/lane.h"
 #include "shaper/shaper.h"
 #include "shaper/ticket.h"
@@ -299,10 +297,11 @@ struct shaper_grant shaper_reserve(struct shaper_ticket *ticket, const struct sh
 }
 
 /* Heads go out before their bodies' turns, and who takes no more than heads, on one new connection after the other, is
- * faster than any speed. What such bytes add to what everybody waits for has an end. */
+ * faster than any speed. What bytes beyond turns add to what everybody waits for has an end. */
 static const int64_t owed_most_ns = INT64_C(5000000000);
 
-static void owe_within_bounds(const struct shaper_speeds *speeds, uint64_t bytes, int64_t now_ns) {
+/* Bytes that went out beyond the turn are owed to every lane, within that bound, however many; at least 1. */
+static void owe(const struct shaper_speeds *speeds, uint64_t bytes, int64_t now_ns) {
     for (size_t i = 0; i < speeds->count; i++) {
         if (lane_excess_debt_ns(speeds->lanes[i], speeds->bits_per_s[i], now_ns) < owed_most_ns) {
             lane_owe(speeds->lanes[i], speeds->bits_per_s[i], bytes, now_ns);
@@ -310,73 +309,11 @@ static void owe_within_bounds(const struct shaper_speeds *speeds, uint64_t bytes
     }
 }
 
-/* Bytes that went out beyond the turn are owed to every lane, however many; at least 1. */
-static inline void owe(const struct shaper_speeds *speeds, uint64_t bytes, int64_t now_ns) {
-    if (bytes > LANE_OWED_AT_ONCE_BYTES) {
-        for (size_t i = 0; i < speeds->count; i++) {
-            lane_owe(speeds->lanes[i], speeds->bits_per_s[i], bytes, now_ns);
-        }
-        return;
-    }
+/* All of a small response, head and body, that was only noted. */
+static inline void owe_small(const struct shaper_speeds *speeds, uint64_t bytes, int64_t now_ns) {
     for (size_t i = 0; i < speeds->count; i++) {
         lane_owe_piece(speeds->lanes[i], speeds->bits_per_s[i], bytes, now_ns);
     }
-}
-
-static struct quota_class *usage_of(struct traffic_class *class) {
-    return class != NULL ? &class->usage : NULL;
-}
-
-/* In the quotas; *epochs is set to those that the bytes count in. */
-static inline void use_bytes(const struct shaper_ticket *ticket, uint64_t bytes, int64_t wall_s,
-                             struct shaper_foreseen *epochs) {
-    epochs->host_epoch = quota_count(&ticket->host->quota, usage_of(ticket->host_class), bytes, wall_s);
-    if (ticket->client != NULL) {
-        client_record_use(ticket->client, bytes, epochs->host_epoch);
-    }
-    if (ticket->user != NULL) {
-        epochs->user_epoch = quota_count(&ticket->user->quota, usage_of(ticket->user_class), bytes, wall_s);
-    }
-}
-
-void shaper_foresee(struct shaper_ticket *ticket, uint64_t bytes, struct shaper_time now) {
-    assert(ticket->foreseen.bytes == 0);
-    use_bytes(ticket, bytes, now.wall_s, &ticket->foreseen);
-    ticket->foreseen.bytes = bytes;
-}
-
-static void take_back(const struct shaper_ticket *ticket, uint64_t bytes) {
-    const struct shaper_foreseen *foreseen = &ticket->foreseen;
-    quota_take_back(&ticket->host->quota, usage_of(ticket->host_class), bytes, foreseen->host_epoch);
-    if (ticket->client != NULL) {
-        client_record_take_back(ticket->client, bytes, foreseen->host_epoch);
-    }
-    if (ticket->user != NULL) {
-        quota_take_back(&ticket->user->quota, usage_of(ticket->user_class), bytes, foreseen->user_epoch);
-    }
-}
-
-/* What was written is not what was foreseen. */
-__attribute__((noinline)) static void correct_use(const struct shaper_ticket *ticket, uint64_t bytes, int64_t wall_s) {
-    uint64_t foreseen = ticket->foreseen.bytes;
-    if (bytes > foreseen) {
-        use_bytes(ticket, bytes - foreseen, wall_s, &(struct shaper_foreseen){0});
-    } else {
-        take_back(ticket, foreseen - bytes);
-    }
-}
-
-static inline void count_bytes(struct shaper_ticket *ticket, uint64_t bytes, int64_t wall_s) {
-    for (size_t i = 0; i < ticket->tally_count; i++) {
-        tally_add(&ticket->tallies[i]->value[TALLY_BYTES_OUT], bytes);
-    }
-    if (ticket->client != NULL) {
-        client_record_count(ticket->client, bytes, wall_s);
-    }
-    if (bytes != ticket->foreseen.bytes) {
-        correct_use(ticket, bytes, wall_s);
-    }
-    ticket->foreseen.bytes = 0;
 }
 
 /* A turn of which something is left, or that was taken from the lanes before. */
@@ -391,7 +328,7 @@ __attribute__((noinline)) static void charge_turn(struct shaper_ticket *ticket, 
         speeds = speeds_now(ticket, direction, now.wall_s, &room);
     }
     if (bytes > held) {
-        owe_within_bounds(speeds, bytes - held, now.mono_ns);
+        owe(speeds, bytes - held, now.mono_ns);
     }
     hold->bytes = left;
     hold->is_noted = false;
@@ -405,19 +342,20 @@ __attribute__((noinline)) static void charge_turn(struct shaper_ticket *ticket, 
 void shaper_charge(struct shaper_ticket *ticket, enum shaper_direction direction, uint64_t bytes,
                    struct shaper_time now) {
     if (direction == SHAPER_RESPONSE) {
-        count_bytes(ticket, bytes, now.wall_s);
+        ticket_count_sent(ticket, bytes, now.wall_s);
     }
     if (ticket->is_uncapped) {
         return;
     }
     struct shaper_hold *hold = &ticket->holds[direction];
-    if (!hold->is_noted || bytes < hold->bytes || ticket->follows_quota) {
+    bool is_whole = hold->is_noted && bytes >= hold->bytes && bytes <= LANE_OWED_AT_ONCE_BYTES;
+    if (!is_whole || ticket->follows_quota) {
         charge_turn(ticket, direction, bytes, now);
         return;
     }
     hold->bytes = 0; /* all that was noted has gone */
     hold->is_noted = false;
-    owe(&ticket->speeds, bytes, now.mono_ns);
+    owe_small(&ticket->speeds, bytes, now.mono_ns);
 }
 
 void shaper_return(struct shaper_ticket *ticket, enum shaper_direction direction) {

@@ -50,6 +50,10 @@ void ticket_find_speeds(const struct shaper_ticket *ticket, unsigned exceeded, s
 /* The same from a later binding. A host that is no longer in it keeps the speeds it had. */
 void ticket_rebind(struct shaper_ticket *ticket, const struct shaper_binding *binding, struct shaper_time now);
 
+/* Bytes of the response have been sent: those of them that were not foreseen count in the quotas, and those foreseen
+ * that were not sent no longer do. */
+void ticket_count_sent(struct shaper_ticket *ticket, uint64_t bytes, int64_t wall_s);
+
 /* Bits (1 << enum shaper_scope): whose quota is exceeded. */
 unsigned ticket_exceeded(const struct shaper_ticket *ticket, int64_t wall_s);
 

@@ -29,7 +29,7 @@ SLACK = float(os.environ.get("WEIR_COST_SLACK", "1.03"))
 REQUESTS = 600
 
 # Case of tests/bench/instructions: user instructions a request.
-INSTRUCTIONS = {"one": 7_250, "browser": 9_620, "capped": 7_630, "limits": 8_250, "refused": 3_430}
+INSTRUCTIONS = {"one": 7_250, "browser": 9_630, "capped": 7_630, "limits": 8_250, "refused": 3_430}
 # Connections: system calls a request, by what is configured. With one connection a request is exactly two waits, two reads and
 # two writes; with several a wait brings the events of some.
 CALLS = {("one", 1): 6.0, ("capped", 1): 6.0, ("one", 32): 4.2}

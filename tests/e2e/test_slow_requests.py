@@ -222,17 +222,23 @@ def test_stalled_clients_hold_bounded_memory(weir, origin):
 
 
 def test_a_client_that_stops_sending_for_an_early_answer_gets_all_of_it(weir, origin):
-    """It was answered before its body was whole, and has nothing more to say: RequestReadTimeout is not for it."""
+    """It was answered before its body was whole, and has nothing more to say: RequestReadTimeout is not for it. Another that
+    began later, and waits for its answer, has run out of that time before the first one gets the rest."""
 
     def script(connection):
-        connection.read_head()
-        connection.send("HTTP/1.1 403 Forbidden\r\nContent-Length: 6\r\n\r\none")
-        time.sleep(2.5 * SLOWNESS)
-        connection.send("two")
+        if connection.read_head().target == "/early":
+            connection.send("HTTP/1.1 403 Forbidden\r\nContent-Length: 6\r\n\r\none")
+            wait_for(lambda: connection.origin.goes_on, 10 * SLOWNESS, "the other client's time to be over")
+            connection.send("two")
         connection.wait_closed()
 
-    proxy = weir(f"Workers 1\nRequestReadTimeout body=1\nProxyPass / {origin(script).url}")
-    client = proxy.connect().send("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\npart")
+    server = origin(script)
+    server.goes_on = False
+    proxy = weir(f"Workers 1\nRequestReadTimeout body=1\nProxyPass / {server.url}")
+    client = proxy.connect().send("POST /early HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\npart")
+    server.wait_for_requests(1)
+    assert proxy.connect().send(LENGTH + "part").read_response().status == 408
+    server.goes_on = True
     answer = client.read_response()
     assert (answer.status, answer.body) == (403, b"onetwo")
     assert client.is_closed()
